@@ -1,0 +1,147 @@
+"""The deployed form of a network: batch norm, layer scale and stochastic depth folded away."""
+
+import copy
+from collections import Counter
+from functools import singledispatch
+
+import torch
+from mmcv.cnn import ConvModule
+from mmcv.cnn.bricks import Conv2d
+from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
+
+from mnv4_vision.core.backbones.attention import MobileAttention
+from mnv4_vision.core.backbones.blocks import ResidualBlock
+from mnv4_vision.core.backbones.layers import Conv2dSame, ConvNormAct
+
+__all__ = ["deploy"]
+
+# exact types: a subclass may compute with something else than its weight
+_CONVS = (nn.Conv2d, Conv2d, Conv2dSame)
+
+
+def deploy(model: nn.Module, *, channels_last: bool = True) -> nn.Module:
+    """Return a deployed copy of any module tree, such as a backbone or a whole detector.
+
+    Folds BN into the convolution before it (in our blocks, mmcv's ConvModule and nn.Sequential),
+    the norm in front of an attention into its projections, and layer scale. A convolution that
+    several owners share, as in RetinaSepBNHead, keeps its BN. Classes, feature contract and
+    outputs (within rounding) stay. The copy is in eval mode and needs no gradients.
+
+    Args:
+        model: The trained network; it is not changed.
+        channels_last: Let convolutions compute and return channels-last maps, which is faster on
+            CPUs; the input may have either layout. False if a head calls `view` on its input.
+    """
+    model = copy.deepcopy(model).eval().requires_grad_(False)
+    shared = _shared_convolutions(model)
+    for module in reversed(list(model.modules())):  # children first
+        _fold(module, shared)
+    if channels_last:
+        for module in model.modules():
+            if type(module) in _CONVS:
+                module.weight.data = module.weight.contiguous(memory_format=torch.channels_last)
+    return model
+
+
+def _shared_convolutions(model: nn.Module) -> set[nn.Module]:
+    """Find the convolutions whose weight is used in more than one place."""
+    convs = [m for owner in model.modules() for m in owner.children() if type(m) in _CONVS]
+    uses = Counter(id(conv.weight) for conv in convs)
+    return {conv for conv in convs if uses[id(conv.weight)] > 1}
+
+
+@singledispatch
+def _fold(module: nn.Module, shared: set[nn.Module]) -> None:
+    """Fold what this kind of module holds; its children are folded already."""
+
+
+@_fold.register
+def _(module: ConvNormAct, shared: set[nn.Module]) -> None:
+    if _foldable(module.conv, module.bn, shared):
+        _fold_norm(module.conv, module.bn)
+        module.bn = None
+
+
+@_fold.register
+def _(module: ConvModule, shared: set[nn.Module]) -> None:
+    conv_then_norm = "conv norm" in " ".join(module.order)
+    if not module.with_norm or not conv_then_norm or module.with_spectral_norm:
+        return
+    if _foldable(module.conv, module.norm, shared):
+        _fold_norm(module.conv, module.norm)
+        delattr(module, module.norm_name)
+        module.with_norm = False
+
+
+@_fold.register
+def _(module: nn.Sequential, shared: set[nn.Module]) -> None:
+    for index in range(1, len(module)):
+        if _foldable(module[index - 1], module[index], shared):
+            _fold_norm(module[index - 1], module[index])
+            module[index] = nn.Identity()
+
+
+@_fold.register
+def _(module: ResidualBlock, shared: set[nn.Module]) -> None:
+    module.drop_path = None
+    if module.layer_scale is not None:
+        _scale_output(_last_convolution(module), module.layer_scale.gamma)
+        module.layer_scale = None
+    if isinstance(module, MobileAttention):
+        _fold_attention_norm(module)
+
+
+def _fold_attention_norm(block: MobileAttention) -> None:
+    """Fold the norm into the projections, unless zero padding comes between them."""
+    attention = block.attention
+    if attention.key_dw is not None:
+        return
+    scale, shift = _affine(block.norm)
+    for conv in (attention.query, attention.key, attention.value):
+        weight = conv.weight.double()
+        conv.bias = _parameter(weight.flatten(1) @ shift, conv.weight)
+        conv.weight = _parameter(weight * scale[:, None, None], conv.weight)
+    block.norm = None
+
+
+def _last_convolution(block: ResidualBlock) -> nn.Conv2d:
+    if isinstance(block, MobileAttention):
+        return block.attention.output
+    assert block.project.bn is None
+    return block.project.conv
+
+
+def _foldable(conv: nn.Module, bn: nn.Module | None, shared: set[nn.Module]) -> bool:
+    return (
+        type(conv) in _CONVS
+        and conv not in shared
+        and isinstance(bn, _BatchNorm)
+        and bn.running_mean is not None
+    )
+
+
+def _fold_norm(conv: nn.Conv2d, bn: _BatchNorm) -> None:
+    scale, shift = _affine(bn)
+    _scale_output(conv, scale)
+    bias = shift if conv.bias is None else conv.bias + shift
+    conv.bias = _parameter(bias, conv.weight)
+
+
+def _scale_output(conv: nn.Conv2d, scale: Tensor) -> None:
+    conv.weight = _parameter(conv.weight * scale.double()[:, None, None, None], conv.weight)
+    if conv.bias is not None:
+        conv.bias = _parameter(conv.bias * scale.double(), conv.weight)
+
+
+def _affine(bn: _BatchNorm) -> tuple[Tensor, Tensor]:
+    """Return scale and shift of a batch norm in eval mode, in float64."""
+    scale = (bn.running_var.double() + bn.eps).rsqrt()
+    if bn.weight is not None:
+        scale = scale * bn.weight
+    shift = -bn.running_mean * scale
+    return scale, shift if bn.bias is None else shift + bn.bias
+
+
+def _parameter(value: Tensor, like: Tensor) -> nn.Parameter:
+    return nn.Parameter(value.to(like.dtype), requires_grad=False)

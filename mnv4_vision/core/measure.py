@@ -1,0 +1,48 @@
+"""Multiply-accumulates and parameters of a network."""
+
+from collections.abc import Callable, Sequence
+from functools import partial
+
+import torch
+from torch import Tensor, nn
+from torch.utils.flop_counter import FlopCounterMode
+
+__all__ = ["count_macs", "count_params"]
+
+
+def count_macs(module: Callable[[Tensor], object], input_size: int | Sequence[int]) -> int:
+    """Count multiply-accumulates of convolutions, linear layers and attention products.
+
+    Runs on the meta device: no data, no time, and no CPU attention kernel that the counter misses.
+
+    Args:
+        module: Network, or a function of the input that closes over meta tensors only.
+        input_size: Side, (H, W), (C, H, W) or (B, C, H, W); 3 channels and batch 1 by default.
+
+    Returns:
+        MACs of the whole input.
+    """
+    size = (input_size, input_size) if isinstance(input_size, int) else tuple(input_size)
+    image = torch.empty((1, 3)[: 4 - len(size)] + size, device="meta")
+    call = partial(_call_on_meta, module) if isinstance(module, nn.Module) else module
+    with FlopCounterMode(display=False) as counter, torch.no_grad():
+        call(image)
+    return counter.get_total_flops() // 2
+
+
+def count_params(module: nn.Module, trainable_only: bool = False) -> int:
+    """Count parameters; shared ones count once."""
+    return sum(p.numel() for p in module.parameters() if p.requires_grad or not trainable_only)
+
+
+def _call_on_meta(module: nn.Module, image: Tensor) -> None:
+    """Run in eval mode, because batch norm refuses one pixel of one image in training mode."""
+    tensors = dict(module.named_parameters()) | dict(module.named_buffers())
+    meta = {name: tensor.to("meta") for name, tensor in tensors.items()}
+    modes = {layer: layer.training for layer in module.modules()}
+    module.eval()
+    try:
+        torch.func.functional_call(module, meta, (image,))
+    finally:
+        for layer, training in modes.items():
+            layer.training = training
