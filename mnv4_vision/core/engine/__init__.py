@@ -1,0 +1,45 @@
+"""Glue between a config, the command line and mmengine's runner; hooks that every task uses."""
+
+from mnv4_vision.core.engine.checkpoint import (
+    find_checkpoint,
+    load_checkpoint_checked,
+    read_checkpoint,
+)
+from mnv4_vision.core.engine.config_check import check_config, check_overrides
+from mnv4_vision.core.engine.history import HistoryHook, read_history
+from mnv4_vision.core.engine.optim import DecayGroupsConstructor
+from mnv4_vision.core.engine.prepare import RunOptions, load_config, prepare_config
+from mnv4_vision.core.engine.progress import ProgressHook
+from mnv4_vision.core.engine.resume import (
+    AtomicCheckpointHook,
+    ExactResumeHook,
+    find_resume,
+    seed_worker,
+)
+from mnv4_vision.core.engine.run import Runner, predict, test, train
+from mnv4_vision.core.engine.task import Task, build_task
+
+__all__ = [
+    "AtomicCheckpointHook",
+    "DecayGroupsConstructor",
+    "ExactResumeHook",
+    "HistoryHook",
+    "ProgressHook",
+    "RunOptions",
+    "Runner",
+    "Task",
+    "build_task",
+    "check_config",
+    "check_overrides",
+    "find_checkpoint",
+    "find_resume",
+    "load_checkpoint_checked",
+    "load_config",
+    "predict",
+    "prepare_config",
+    "read_checkpoint",
+    "read_history",
+    "seed_worker",
+    "test",
+    "train",
+]

@@ -1,0 +1,44 @@
+"""Weight decay for what it regularises: two parameter groups, norms and biases without decay."""
+
+from mmengine.logging import print_log
+from mmengine.optim import DefaultOptimWrapperConstructor, OptimWrapper
+from mmengine.registry import OPTIM_WRAPPER_CONSTRUCTORS, OPTIM_WRAPPERS, OPTIMIZERS
+from torch import nn
+
+from mnv4_vision.core.errors import InputError
+
+__all__ = ["DecayGroupsConstructor"]
+
+
+@OPTIM_WRAPPER_CONSTRUCTORS.register_module()
+class DecayGroupsConstructor(DefaultOptimWrapperConstructor):
+    """Decay matrices and kernels; leave one-dimensional parameters (norms, biases, scales) alone.
+
+    MobileNetV4 trains so (its TF configurations exclude batch norm and bias). mmengine's default
+    constructor can, but makes a group and a log line of every single parameter.
+    """
+
+    def __call__(self, model: nn.Module) -> OptimWrapper:
+        """Build the optimiser of `model` (opened if it is wrapped for DDP)."""
+        if self.paramwise_cfg:
+            raise InputError(
+                "optim_wrapper.paramwise_cfg is not read by DecayGroupsConstructor: remove it, or "
+                "the constructor"
+            )
+        wrapper_cfg, optimizer_cfg = self.optim_wrapper_cfg.copy(), self.optimizer_cfg.copy()
+        wrapper_cfg.setdefault("type", "OptimWrapper")
+        model = getattr(model, "module", model)
+        trained = [p for p in model.parameters() if p.requires_grad]
+        decayed = [p for p in trained if p.ndim > 1]
+        plain = [p for p in trained if p.ndim <= 1]
+        optimizer_cfg["params"] = [
+            {"params": decayed},
+            {"params": plain, "weight_decay": 0.0},
+        ]
+        print_log(
+            f"{len(decayed)} tensors with weight decay {optimizer_cfg.get('weight_decay', 0)}, "
+            f"{len(plain)} (norms, biases) without",
+            "current",
+        )
+        optimizer = OPTIMIZERS.build(optimizer_cfg)
+        return OPTIM_WRAPPERS.build(wrapper_cfg, default_args=dict(optimizer=optimizer))

@@ -1,0 +1,91 @@
+"""What a task (detection, segmentation, ...) adds to the common tools: a contract."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from mmengine.config import Config, ConfigDict
+from mmengine.utils import get_object_from_string
+
+__all__ = ["Task", "build_task", "datasets_of", "pipelines_of", "replace_value"]
+
+SPLITS = ("train", "val", "test")
+
+
+class Task(ABC):
+    """Edits a config for one task; every config names its own as `task=dict(type=...)`."""
+
+    @abstractmethod
+    def use_data_root(self, cfg: Config, root: Path) -> None:
+        """Point every data loader at `root`; classes found there reach head and metric."""
+
+    @abstractmethod
+    def make_demo(self, root: Path) -> None:
+        """Generate the demo data set below `root` unless it is there already."""
+
+    @abstractmethod
+    def check_data(self, cfg: Config, splits: tuple[str, ...]) -> None:
+        """Raise `InputError` for what would fail later in the data of these splits."""
+
+    @abstractmethod
+    def use_classes(self, cfg: Config, classes: Sequence[str]) -> None:
+        """Give the model in `cfg` these classes."""
+
+    @abstractmethod
+    def predict(
+        self,
+        cfg: Config,
+        checkpoint: Path,
+        files: Sequence[Path],
+        out: Path,
+        *,
+        device: str,
+        score_threshold: float,
+    ) -> None:
+        """Run the model of `checkpoint` on image files; write pictures and JSON below `out`."""
+
+    def set_image_size(self, cfg: Config, size: int | tuple[int, int]) -> None:
+        """Replace `image_size`, in pixels `(width, height)`, in every pipeline of `cfg`."""
+        new = (size, size) if isinstance(size, int) else tuple(size)
+        old = tuple(cfg.image_size)
+        for pipeline in pipelines_of(cfg):
+            replace_value(pipeline, old, new)
+        cfg.image_size = new
+
+
+def build_task(cfg: ConfigDict) -> Task:
+    """Make the task that `cfg`, a config's `task=dict(type=...)`, names by class or dotted path."""
+    kind = cfg.type
+    return (get_object_from_string(kind) if isinstance(kind, str) else kind)()
+
+
+def datasets_of(cfg: Config, splits: tuple[str, ...] = SPLITS) -> Iterator[ConfigDict]:
+    """Yield the innermost data set of each data loader (wrappers such as repeats opened)."""
+    for split in splits:
+        loader = cfg.get(f"{split}_dataloader")
+        dataset = loader.dataset if loader else None
+        while dataset is not None and "dataset" in dataset:
+            dataset = dataset.dataset
+        if dataset is not None:
+            yield dataset
+
+
+def pipelines_of(cfg: Config) -> Iterator[list]:
+    """Yield every pipeline of every data loader, wrapped data sets' included."""
+    for split in SPLITS:
+        dataset = (cfg.get(f"{split}_dataloader") or {}).get("dataset")
+        while dataset is not None:
+            if "pipeline" in dataset:
+                yield dataset.pipeline
+            dataset = dataset.get("dataset")
+
+
+def replace_value(tree: Any, old: Any, new: Any) -> None:
+    """Replace, in place and at any depth, every value of `tree` that equals `old`."""
+    items = tree.items() if isinstance(tree, dict) else enumerate(tree)
+    for key, value in list(items):
+        if isinstance(value, list | tuple) and tuple(value) == old:
+            tree[key] = new
+        elif isinstance(value, dict | list):
+            replace_value(value, old, new)
