@@ -1,0 +1,22 @@
+"""RetinaNet, MobileNetV4-Hybrid-L, COCO, 384 px: 36.07 M parameters, 10.22 GMACs.
+
+    python tools/train.py configs/det/retina_mnv4_hybrid_l.py
+
+Expected: COCO val2017 AP not trained yet.
+"""
+
+from mmengine.config import read_base
+
+with read_base():
+    from .._base_.det.coco import *
+    from .._base_.det.demo import *
+    from .._base_.det.finetune import *
+    from .._base_.det.retina_mnv4 import *
+    from .._base_.runtime import *
+
+model.merge(
+    dict(
+        backbone=dict(arch="hybrid_l", pretrained="hybrid_l.ix_e600_r384_in1k", drop_path_rate=0.2),
+        neck=dict(in_channels=[96, 192, 512]),
+    )
+)

@@ -1,0 +1,188 @@
+"""Detection on image files or arrays with a config and a checkpoint."""
+
+import copy
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from mmcv.transforms import Compose
+from mmdet.registry import MODELS
+from mmdet.utils import get_test_pipeline_cfg
+from mmengine.config import Config
+from mmengine.registry import init_default_scope
+from mmengine.structures import InstanceData
+
+from mnv4_vision.core.engine.checkpoint import load_checkpoint_checked
+from mnv4_vision.core.engine.prepare import RunOptions, prepare_config
+from mnv4_vision.core.errors import InputError
+from mnv4_vision.datasets import read_image
+
+__all__ = ["Detections", "Detector", "detections_to_json"]
+
+
+@dataclass(frozen=True)
+class Detections:
+    """What was found on one image, the surest first.
+
+    Attributes:
+        boxes: `(N, 4)` float32 xyxy in pixels of the original image.
+        scores: `(N,)` float32 in 0..1.
+        labels: `(N,)` int64 class numbers.
+        time_ms: resizing, network and NMS, without reading the file.
+    """
+
+    boxes: np.ndarray
+    scores: np.ndarray
+    labels: np.ndarray
+    time_ms: float
+
+
+class Detector:
+    """A trained detector: images in, boxes in their own pixels out.
+
+    Args:
+        config: resolved mmengine config, or a file with one.
+        checkpoint: weights of exactly that model.
+        device: "cpu", "cuda", "cuda:1", ...
+        score_threshold: detections below it are left out.
+
+    Attributes:
+        class_names: of the checkpoint, or of the config's data set where it has none.
+
+    Raises:
+        InputError: checkpoint missing, damaged, of another model or with other classes.
+    """
+
+    def __init__(
+        self,
+        config: str | Path | Config,
+        checkpoint: str | Path,
+        device: str = "cpu",
+        score_threshold: float = 0.3,
+    ) -> None:
+        cfg = config if isinstance(config, Config) else _load_config(config)
+        self.device = _check_device(device)
+        self.score_threshold = score_threshold
+        init_default_scope(cfg.get("default_scope") or "mmdet")
+        self.model = MODELS.build(_without_pretrained(cfg.model))
+        meta = load_checkpoint_checked(self.model, checkpoint)
+        self.class_names = _class_names(meta, cfg)
+        self.model.to(self.device).eval()
+        self._pipeline = Compose(_array_pipeline(cfg))
+
+    def __call__(self, images: Iterable[str | Path | np.ndarray]) -> list[Detections]:
+        """Detect on files or `(H, W, 3)` uint8 BGR arrays, one at a time."""
+        return [self.detect(image) for image in images]
+
+    def detect(self, image: str | Path | np.ndarray) -> Detections:
+        """Detect on one image.
+
+        Raises:
+            InputError: the file is missing or damaged; the line names it.
+        """
+        if not isinstance(image, np.ndarray):
+            image = read_image(str(image))
+        start = time.perf_counter()
+        packed = self._pipeline({"img": image, "img_id": 0})
+        batch = {"inputs": [packed["inputs"]], "data_samples": [packed["data_samples"]]}
+        with torch.inference_mode():
+            found = self.model.test_step(batch)[0].pred_instances
+        detections = self._select(found)
+        return Detections(*detections, time_ms=(time.perf_counter() - start) * 1e3)
+
+    def _select(self, found: InstanceData) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        # Copying to the host waits for the device, so the time that is measured is complete.
+        boxes, scores, labels = (
+            found[key].float().cpu().numpy() for key in ("bboxes", "scores", "labels")
+        )
+        order = np.argsort(-scores, kind="stable")
+        order = order[scores[order] >= self.score_threshold]
+        return boxes[order], scores[order], labels[order].astype(np.int64)
+
+
+def detections_to_json(
+    files: Sequence[str | Path], detections: Sequence[Detections], class_names: Sequence[str]
+) -> list[dict[str, Any]]:
+    """Return one JSON-ready record per image.
+
+    `bbox` is COCO's `[x, y, width, height]` in pixels; `category_id` is the position of the
+    category in the model's class list, from 0.
+    """
+    return [
+        {
+            "file": str(file),
+            "time_ms": round(found.time_ms, 2),
+            "detections": [
+                {
+                    "bbox": [x1, y1, x2 - x1, y2 - y1],
+                    "score": score,
+                    "category_id": label,
+                    "category": class_names[label],
+                }
+                for (x1, y1, x2, y2), score, label in zip(
+                    found.boxes.tolist(),
+                    found.scores.tolist(),
+                    found.labels.tolist(),
+                    strict=True,
+                )
+            ],
+        }
+        for file, found in zip(files, detections, strict=True)
+    ]
+
+
+def _load_config(path: str | Path) -> Config:
+    """Resolve a config file as the tools do: it is then complete, normalisation included."""
+    return prepare_config(RunOptions(config=str(path)), splits=())[0]
+
+
+def _check_device(device: str) -> torch.device:
+    try:
+        checked = torch.device(device)
+    except RuntimeError:
+        raise InputError(f"unknown device {device!r}: use cpu, cuda or cuda:<number>") from None
+    if checked.type == "cuda" and (checked.index or 0) >= torch.cuda.device_count():
+        raise InputError(
+            f"device {device!r}: this machine offers torch {torch.cuda.device_count()} CUDA "
+            "devices; use cpu"
+        )
+    return checked
+
+
+def _without_pretrained(model: dict) -> dict:
+    """Drop what would load other weights first, only for the checkpoint to replace them."""
+    model = copy.deepcopy(model)
+    for part in (model, model.get("backbone", {})):
+        for key in ("pretrained", "init_cfg"):
+            if key in part:
+                part[key] = None
+    return model
+
+
+def _class_names(meta: dict[str, Any], cfg: Config) -> tuple[str, ...]:
+    names = (meta.get("dataset_meta") or {}).get("classes")
+    if names is None:
+        dataset = cfg.test_dataloader.dataset
+        names = (dataset.get("metainfo") or {}).get("classes")
+    if names is None:
+        raise InputError(
+            "neither the checkpoint nor the config (test_dataloader.dataset.metainfo.classes) "
+            "names the classes"
+        )
+    return tuple(names)
+
+
+def _array_pipeline(cfg: Config) -> list[dict[str, Any]]:
+    """Return the test pipeline for decoded images: another loader, no annotations."""
+    steps = copy.deepcopy(list(get_test_pipeline_cfg(cfg)))
+    kept = [step for step in steps if not _type_name(step).startswith("Load")]
+    return [{"type": "mmdet.LoadImageFromNDArray"}, *kept]
+
+
+def _type_name(step: dict[str, Any]) -> str:
+    kind = step["type"]
+    return kind.rpartition(".")[2] if isinstance(kind, str) else kind.__name__
