@@ -1,0 +1,66 @@
+"""The flags that train and test share; standard library only, as `--help` must answer at once."""
+
+import argparse
+import ast
+from typing import Any
+
+__all__ = ["add_run_flags", "run_options"]
+
+
+class _CfgOptions(argparse.Action):
+    """Collect `a.b=value` pairs; values are Python literals where they parse as such."""
+
+    def __call__(self, parser, namespace, values, option_string=None) -> None:
+        options = dict(getattr(namespace, self.dest) or {})
+        for pair in values:
+            key, equals, text = pair.partition("=")
+            if not equals or not key:
+                parser.error(f"{option_string} takes key=value pairs, not {pair!r}")
+            options[key] = _literal(text)
+        setattr(namespace, self.dest, options)
+
+
+def _literal(text: str) -> Any:
+    try:
+        return ast.literal_eval(text)
+    except (ValueError, SyntaxError):
+        return {"true": True, "false": False, "none": None}.get(text.lower(), text)
+
+
+def _positive(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"must be at least 1, not {number}")
+    return number
+
+
+def add_run_flags(parser: argparse.ArgumentParser) -> None:
+    """Add what every run over a config understands."""
+    parser.add_argument("config", help="config file, e.g. configs/det/retina_mnv4_conv_m.py")
+    parser.add_argument("--work-dir", metavar="DIR", help="default: work_dirs/<config name>")
+    parser.add_argument("--data-root", metavar="DIR", help="your data instead of the config's")
+    parser.add_argument("--demo", action="store_true", help="use the small generated demo set")
+    parser.add_argument("--image-size", type=_positive, metavar="PX", help="side of the input")
+    parser.add_argument(
+        "--launcher",
+        choices=("none", "pytorch", "slurm", "mpi"),
+        default="none",
+        help="distributed runs: pytorch with torchrun (default: none)",
+    )
+    parser.add_argument("--seed", type=int, help="seed of every random generator (default: 0)")
+    parser.add_argument(
+        "--cfg-options",
+        nargs="+",
+        action=_CfgOptions,
+        default={},
+        metavar="KEY=VALUE",
+        help="config overrides, e.g. optim_wrapper.optimizer.lr=5e-4; applied last",
+    )
+
+
+def run_options(args: argparse.Namespace, **extra: Any) -> Any:
+    """Return the `RunOptions` of parsed arguments (imports the package)."""
+    from mnv4_vision.core.engine import RunOptions
+
+    names = RunOptions.__dataclass_fields__
+    return RunOptions(**{k: v for k, v in vars(args).items() if k in names}, **extra)

@@ -1,0 +1,29 @@
+"""Evaluate a checkpoint: COCO's twelve numbers and the AP of each class.
+
+Example: python tools/test.py configs/det/retina_mnv4_conv_m.py work_dirs/demo/last.pth --demo
+"""
+
+import argparse
+
+from _cli import run_cli
+from _options import add_run_flags, run_options
+
+
+def build_parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    add_run_flags(parser)
+    parser.add_argument("checkpoint", help="checkpoint written by tools/train.py")
+    return parser
+
+
+def main() -> None:
+    args = build_parser().parse_args()
+    from mnv4_vision.core.engine import test
+
+    test(run_options(args), args.checkpoint)
+
+
+if __name__ == "__main__":
+    raise SystemExit(run_cli(main))

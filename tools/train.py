@@ -1,0 +1,45 @@
+"""Train the model of a config, whatever its task.
+
+Example: python tools/train.py configs/det/retina_mnv4_conv_m.py --data-root data/coco
+"""
+
+import argparse
+
+from _cli import run_cli
+from _options import _positive, add_run_flags, run_options
+
+
+def build_parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    add_run_flags(parser)
+    parser.add_argument(
+        "--resume",
+        nargs="?",
+        const="auto",
+        metavar="PATH",
+        help="go on from PATH, or from the newest intact checkpoint of the work dir",
+    )
+    parser.add_argument(
+        "--pretrained", metavar="NAME", help="backbone weights: a tag, a file, or none"
+    )
+    parser.add_argument("--epochs", type=_positive, metavar="N", help="stretches the schedule")
+    parser.add_argument("--batch-size", type=_positive, metavar="N", help="per process")
+    parser.add_argument(
+        "--amp",
+        action=argparse.BooleanOptionalAction,
+        help="mixed precision (default: on where there is a GPU)",
+    )
+    return parser
+
+
+def main() -> None:
+    args = build_parser().parse_args()
+    from mnv4_vision.core.engine import train
+
+    train(run_options(args))
+
+
+if __name__ == "__main__":
+    raise SystemExit(run_cli(main))
