@@ -2,11 +2,15 @@
 
     python benchmarks/backbone.py --archs conv_m hybrid_m --threads 1
 
-Columns are ratios to timm's eager time, below 1 is faster: `eval` and `train` are the training form
-(forward; forward and backward in training mode), `deployed` is `deploy(model)` in eager mode,
-`compiled` is `torch.compile(deploy(model))` with inductor's freezing, built and run under
-inference_mode. With one thread on a CPU the clock is the process's CPU time, which a busy machine
-disturbs little; otherwise wall time.
+Columns are ratios to timm's eager time, below 1 is faster:
+    eval      forward of the training form
+    deployed  forward of `deploy(model)`, eager
+    onednn    forward of `deploy(model, onednn=True)`, eager
+    compiled  forward of `torch.compile(deploy(model))` with inductor's freezing
+    train     forward and backward in training mode
+Inference is built and run under inference_mode (a build under no_grad would lose the freezing).
+With one thread on a CPU the clock is the process's CPU time, which a busy machine disturbs
+little; otherwise it is wall time.
 """
 
 import argparse
@@ -49,7 +53,7 @@ def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    forms = ["eval", "deployed", "compiled", "train"]
+    forms = ["eval", "deployed", "onednn", "compiled", "train"]
     parser.add_argument("--archs", nargs="+", default=list(SIZES), choices=list(SIZES))
     parser.add_argument("--forms", nargs="+", default=forms, choices=forms)
     parser.add_argument("--size", type=int, help="image side in pixels; default: the paper's")
@@ -90,10 +94,9 @@ def network(form: str, ours: nn.Module, image: Tensor) -> Callable[[Tensor], Ten
     """Return the form of our network to time, built and warmed up."""
     if form == "eval":
         return ours
-    deployed = deploy(ours)
-    if form == "deployed":
-        return deployed
-    compiled = torch.compile(deployed, dynamic=False)
+    if form != "compiled":
+        return deploy(ours, onednn=form == "onednn")
+    compiled = torch.compile(deploy(ours), dynamic=False)
     with config.patch(freezing=True):
         compiled(image)
     return compiled

@@ -6,6 +6,7 @@ What only `make` promises is checked where `make` installed; other environments 
 import re
 import subprocess
 import sys
+import sysconfig
 from collections.abc import Iterator
 from importlib import metadata
 from pathlib import Path
@@ -43,10 +44,12 @@ def exact_version(requirement: Requirement) -> Version:
 
 
 def installed() -> dict[str, Version]:
+    # Only here: an imported setuptools puts the copies it carries on sys.path.
+    site_packages = sysconfig.get_path("purelib")
     # A build of the same version, such as 2.13.0+cpu, is that version.
     return {
         canonicalize_name(d.metadata["Name"]): Version(Version(d.version).public)
-        for d in metadata.distributions()
+        for d in metadata.distributions(path=[site_packages])
     }
 
 

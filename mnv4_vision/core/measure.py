@@ -1,7 +1,7 @@
 """Multiply-accumulates and parameters of a network."""
 
+import copy
 from collections.abc import Callable, Sequence
-from functools import partial
 
 import torch
 from torch import Tensor, nn
@@ -24,9 +24,10 @@ def count_macs(module: Callable[[Tensor], object], input_size: int | Sequence[in
     """
     size = (input_size, input_size) if isinstance(input_size, int) else tuple(input_size)
     image = torch.empty((1, 3)[: 4 - len(size)] + size, device="meta")
-    call = partial(_call_on_meta, module) if isinstance(module, nn.Module) else module
+    if isinstance(module, nn.Module):
+        module = _on_meta(module)
     with FlopCounterMode(display=False) as counter, torch.no_grad():
-        call(image)
+        module(image)
     return counter.get_total_flops() // 2
 
 
@@ -35,14 +36,9 @@ def count_params(module: nn.Module, trainable_only: bool = False) -> int:
     return sum(p.numel() for p in module.parameters() if p.requires_grad or not trainable_only)
 
 
-def _call_on_meta(module: nn.Module, image: Tensor) -> None:
-    """Run in eval mode, because batch norm refuses one pixel of one image in training mode."""
-    tensors = dict(module.named_parameters()) | dict(module.named_buffers())
-    meta = {name: tensor.to("meta") for name, tensor in tensors.items()}
-    modes = {layer: layer.training for layer in module.modules()}
-    module.eval()
-    try:
-        torch.func.functional_call(module, meta, (image,))
-    finally:
-        for layer, training in modes.items():
-            layer.training = training
+def _on_meta(module: nn.Module) -> nn.Module:
+    """Copy the structure without the data; eval mode, for batch norm of one pixel."""
+    copies: dict[int, Tensor] = {id(buffer): buffer.to("meta") for buffer in module.buffers()}
+    for parameter in module.parameters():
+        copies[id(parameter)] = nn.Parameter(parameter.to("meta"), requires_grad=False)
+    return copy.deepcopy(module, copies).eval()

@@ -29,6 +29,15 @@ def test_attention_and_any_callable(size):
     assert count_macs(lambda _: attend(query, query, query), size) == 2 * 2 * 10 * 10 * 8
 
 
+def test_shared_layers_count_per_use_and_stay_as_they_are():
+    first, second = (nn.Sequential(nn.Conv2d(3, 3, 1)) for _ in range(2))
+    second[0] = first[0]
+    model = nn.Sequential(first, second)
+    assert count_macs(model, 4) == 2 * 9 * 16
+    assert model[1][0].weight.device.type == "cpu"
+    assert model[0][0].weight is model[1][0].weight
+
+
 def test_shared_and_frozen_parameters():
     layer = nn.Linear(4, 4)
     assert count_params(nn.ModuleList([layer, layer])) == 20

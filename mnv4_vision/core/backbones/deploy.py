@@ -13,6 +13,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from mnv4_vision.core.backbones.attention import MobileAttention
 from mnv4_vision.core.backbones.blocks import ResidualBlock
 from mnv4_vision.core.backbones.layers import Conv2dSame, ConvNormAct
+from mnv4_vision.core.backbones.onednn import pack_convolutions
 
 __all__ = ["deploy"]
 
@@ -20,7 +21,7 @@ __all__ = ["deploy"]
 _CONVS = (nn.Conv2d, Conv2d, Conv2dSame)
 
 
-def deploy(model: nn.Module, *, channels_last: bool = True) -> nn.Module:
+def deploy(model: nn.Module, *, channels_last: bool = True, onednn: bool = False) -> nn.Module:
     """Return a deployed copy of any module tree, such as a backbone or a whole detector.
 
     Folds BN into the convolution before it (in our blocks, mmcv's ConvModule and nn.Sequential),
@@ -32,6 +33,11 @@ def deploy(model: nn.Module, *, channels_last: bool = True) -> nn.Module:
         model: The trained network; it is not changed.
         channels_last: Let convolutions compute and return channels-last maps, which is faster on
             CPUs; the input may have either layout. False if a head calls `view` on its input.
+        onednn: Also pack the weights for eager float32 inference on this CPU. Such a copy can
+            neither be exported nor compiled.
+
+    Raises:
+        InputError: `onednn` where it cannot work.
     """
     model = copy.deepcopy(model).eval().requires_grad_(False)
     shared = _shared_convolutions(model)
@@ -41,6 +47,8 @@ def deploy(model: nn.Module, *, channels_last: bool = True) -> nn.Module:
         for module in model.modules():
             if type(module) in _CONVS:
                 module.weight.data = module.weight.contiguous(memory_format=torch.channels_last)
+    if onednn:
+        pack_convolutions(model)
     return model
 
 

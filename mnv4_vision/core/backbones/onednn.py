@@ -5,6 +5,7 @@ own. These are the private operators of torch (checked with 2.13) that inductor'
 """
 
 import torch
+from mmcv.cnn.bricks import Conv2d
 from torch import Tensor, nn
 
 from mnv4_vision.core.backbones.layers import ConvNormAct
@@ -62,10 +63,21 @@ def pack_convolutions(model: nn.Module) -> None:
     """
     kinds = {(p.device.type, p.dtype) for p in model.parameters()}
     if kinds != {("cpu", torch.float32)} or not torch.backends.mkldnn.is_available():
-        raise InputError("oneDNN packing needs a float32 network on the CPU; use onednn=False")
+        raise InputError("oneDNN packing needs a float32 network on a CPU; use onednn=False")
     packed: dict[nn.Module, PackedConv] = {}  # a shared convolution stays shared
     for module in list(model.modules()):
-        act = module.act if isinstance(module, ConvNormAct) and module.bn is None else None
         for name, child in list(module.named_children()):
-            if isinstance(child, nn.Conv2d) and type(child).forward is nn.Conv2d.forward:
-                ...
+            if not _is_plain(child):
+                continue
+            if isinstance(module, ConvNormAct) and module.bn is None:
+                setattr(module, name, PackedConv(child, module.act))
+                module.act = None
+            else:
+                setattr(module, name, packed.setdefault(child, PackedConv(child)))
+
+
+def _is_plain(module: nn.Module) -> bool:
+    zero_padded = isinstance(module, nn.Conv2d) and module.padding_mode == "zeros"
+    return (
+        zero_padded and type(module) in (nn.Conv2d, Conv2d) and not isinstance(module.padding, str)
+    )

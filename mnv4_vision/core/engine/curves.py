@@ -66,6 +66,7 @@ def _plot(axes: "Axes", rows: Sequence[Row], names: Sequence[str], title: str) -
             drawn = True
     axes.set_title(title)
     axes.set_xlabel(_x_label(rows))
+    axes.xaxis.get_major_locator().set_params(integer=True)
     axes.grid(alpha=0.3)
     if drawn:
         axes.legend(fontsize=9)

@@ -118,9 +118,9 @@ def prepare_config(options: RunOptions, splits: tuple[str, ...]) -> tuple[Config
     if "image_size" in overrides:
         task.set_image_size(cfg, overrides.pop("image_size"))
     cfg.merge_from_dict(overrides)
+    check_config(cfg, OWN_KEYS, HELPER_KEYS)
     follow_backbone(cfg)
     cfg.model.data_preprocessor.update(normalisation_for(cfg.model.backbone.get("pretrained")))
-    check_config(cfg, OWN_KEYS, HELPER_KEYS)
     task.check_data(cfg, splits)
     return cfg, task
 

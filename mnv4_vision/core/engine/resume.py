@@ -14,9 +14,9 @@ from typing import Any
 import numpy as np
 import torch
 from mmengine.dataset import worker_init_fn as mmengine_worker_init_fn
-from mmengine.dist import is_main_process
+from mmengine.dist import broadcast, is_main_process
 from mmengine.fileio import LocalBackend, register_backend
-from mmengine.hooks import CheckpointHook, Hook
+from mmengine.hooks import CheckpointHook, EMAHook, Hook
 from mmengine.registry import FUNCTIONS, HOOKS
 from mmengine.runner import IterBasedTrainLoop, Runner
 from mmengine.runner.base_loop import BaseLoop
@@ -51,6 +51,8 @@ class ExactResumeHook(Hook):
       cannot hold the generators that live in them.
     - The sampler keeps its seed. mmengine builds it before it reads the checkpoint, hence with a
       new seed where the config names none.
+    - Buffers, such as BatchNorm's statistics and their average, become rank 0's on every rank,
+      which are the ones in the checkpoint.
     - mmengine saves an epoch's checkpoint before the validation. If the run was killed before a
       checkpoint followed it, that validation runs again first (its metrics choose the best
       checkpoint and may steer schedules).
@@ -96,12 +98,14 @@ class ExactResumeHook(Hook):
         loader = runner.train_dataloader
         if loader.persistent_workers:
             loader._iterator = None
+        _share_buffers(runner)
         _seed(runner, stage=0)
 
     def before_val_epoch(self, runner: Runner) -> None:
         """Set every random state for this validation, should its data or model be random."""
         if isinstance(runner._train_loop, BaseLoop):
             _use_seed_worker(runner.val_dataloader)
+            _share_buffers(runner)
             _seed(runner, stage=1)
 
 
@@ -114,6 +118,13 @@ def _seed(runner: Runner, stage: int) -> None:
     random.seed(seeds[0])
     np.random.seed(seeds[1])
     torch.manual_seed(seeds[2])  # every CUDA device included
+
+
+def _share_buffers(runner: Runner) -> None:
+    averages = [hook.ema_model for hook in runner.hooks if isinstance(hook, EMAHook)]
+    for module in (runner.model, *averages):
+        for buffer in module.buffers():
+            broadcast(buffer)  # nothing to do for a single process
 
 
 def _sampler(loader: DataLoader) -> Any:

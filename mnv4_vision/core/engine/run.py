@@ -39,6 +39,9 @@ class Runner(MMEngineRunner):
 
     def wrap_model(self, model_wrapper_cfg: dict | None, model: nn.Module) -> nn.Module:
         """Move the model to its device, in channels-last memory, and wrap it for DDP."""
+        if self.distributed and not torch.cuda.is_available():
+            # mmengine would give DDP a device id, which a model on the CPU does not have.
+            model_wrapper_cfg = dict(model_wrapper_cfg or {}, device_ids=None)
         return super().wrap_model(model_wrapper_cfg, model.to(memory_format=torch.channels_last))
 
     def _log_env(self, env_cfg: dict) -> None:

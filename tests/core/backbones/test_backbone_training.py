@@ -152,3 +152,24 @@ def test_lively_hybrid_depends_on_its_attention():
         if isinstance(module, MultiQueryAttention):
             nn.init.zeros_(module.value.weight)
     assert (model(image) - before).abs().max() > 0.05 * before.abs().max()
+
+
+def test_found_by_the_task_registries():
+    from mmdet.registry import MODELS as DETECTION
+    from mmseg.registry import MODELS as SEGMENTATION
+
+    for registry in (DETECTION, SEGMENTATION):
+        built = registry.build({"type": "MobileNetV4", "arch": "conv_s", "out_indices": (2, 3)})
+        assert built.out_channels == (64, 96)
+
+
+def test_pretrained_loads_once_when_weights_are_initialised(monkeypatch):
+    from mnv4_vision.core import weights
+
+    calls = []
+    monkeypatch.setattr(weights, "load_pretrained", lambda *args: calls.append(args))
+    model = MobileNetV4("conv_s", out_indices=(2,), pretrained="some.tag")
+    assert not calls
+    model.init_weights()
+    model.init_weights()
+    assert calls == [(model, "some.tag")]

@@ -6,6 +6,7 @@ from torch import nn
 
 from mnv4_vision.core.backbones import ARCHS, MobileNetV4Classifier, deploy
 from mnv4_vision.core.backbones.layers import DropPath, LayerScale
+from mnv4_vision.core.errors import InputError
 from mnv4_vision.core.measure import count_params
 
 
@@ -71,6 +72,33 @@ def test_same_padding_and_dilation():
     torch.testing.assert_close(deployed(image), model(image), rtol=1e-4, atol=1e-4)
 
 
+@pytest.mark.parametrize("arch", ["conv_s", "conv_m_seg", "conv_blur_m", "hybrid_l_075"])
+@torch.inference_mode()
+def test_onednn(lively, arch):
+    """ReLU, ReLU6, a filter after the activation, GELU and attention."""
+    model = lively(arch)
+    packed = deploy(model, onednn=True)
+    assert not [m for m in packed.modules() if type(m) is nn.Conv2d]
+    for size in [(64, 64), (65, 96), (64, 64)]:
+        image = images(1, *size)
+        torch.testing.assert_close(packed(image), model(image), rtol=0, atol=1e-4)
+
+
+@torch.inference_mode()
+def test_onednn_packs_for_any_number_of_shapes():
+    model = nn.Sequential(nn.Conv2d(3, 4, 3, padding=1))
+    packed = deploy(model, onednn=True)
+    for width in [*range(1, 12), 1]:
+        image = torch.randn(1, 3, 2, width)
+        torch.testing.assert_close(packed(image), model(image))
+    assert len(packed[0]._packed) == 8
+
+
+def test_onednn_needs_float32():
+    with pytest.raises(InputError, match="float32 network on a CPU"):
+        deploy(nn.Conv2d(3, 4, 3).bfloat16(), onednn=True)
+
+
 def test_mmcv_and_sequential():
     bn = {"type": "BN"}
     model = nn.Sequential(
@@ -100,7 +128,11 @@ def test_shared_convolution_keeps_its_norms():
     deployed = deploy(model)
     assert len(norms(deployed)) == 3
     assert len({id(level.conv) for level in deployed["levels"]}) == 1
+    packed = deploy(model, onednn=True)
+    assert len({id(level.conv) for level in packed["levels"]}) == 1
     x = torch.randn(1, 4, 6, 7)
+    with torch.inference_mode():
+        torch.testing.assert_close(packed["levels"][1](x), levels[1](x))
     for before, after in zip(levels, deployed["levels"], strict=True):
         torch.testing.assert_close(after(x), before(x))
     torch.testing.assert_close(deployed["own"](x), own(x))
