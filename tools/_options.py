@@ -4,7 +4,7 @@ import argparse
 import ast
 from typing import Any
 
-__all__ = ["add_run_flags", "run_options"]
+__all__ = ["add_run_flags", "positive", "run_options"]
 
 
 class _CfgOptions(argparse.Action):
@@ -27,7 +27,7 @@ def _literal(text: str) -> Any:
         return {"true": True, "false": False, "none": None}.get(text.lower(), text)
 
 
-def _positive(text: str) -> int:
+def positive(text: str) -> int:
     number = int(text)
     if number < 1:
         raise argparse.ArgumentTypeError(f"must be at least 1, not {number}")
@@ -40,7 +40,7 @@ def add_run_flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--work-dir", metavar="DIR", help="default: work_dirs/<config name>")
     parser.add_argument("--data-root", metavar="DIR", help="your data instead of the config's")
     parser.add_argument("--demo", action="store_true", help="use the small generated demo set")
-    parser.add_argument("--image-size", type=_positive, metavar="PX", help="side of the input")
+    parser.add_argument("--image-size", type=positive, metavar="PX", help="side of the input")
     parser.add_argument(
         "--launcher",
         choices=("none", "pytorch", "slurm", "mpi"),

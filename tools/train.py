@@ -6,7 +6,7 @@ Example: python tools/train.py configs/det/retina_mnv4_conv_m.py --data-root dat
 import argparse
 
 from _cli import run_cli
-from _options import _positive, add_run_flags, run_options
+from _options import add_run_flags, positive, run_options
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -24,8 +24,14 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--pretrained", metavar="NAME", help="backbone weights: a tag, a file, or none"
     )
-    parser.add_argument("--epochs", type=_positive, metavar="N", help="stretches the schedule")
-    parser.add_argument("--batch-size", type=_positive, metavar="N", help="per process")
+    parser.add_argument(
+        "--overfit",
+        type=positive,
+        metavar="N",
+        help="sanity check: learn N training images by heart, without augmentation",
+    )
+    parser.add_argument("--epochs", type=positive, metavar="N", help="stretches the schedule")
+    parser.add_argument("--batch-size", type=positive, metavar="N", help="per process")
     parser.add_argument(
         "--amp",
         action=argparse.BooleanOptionalAction,

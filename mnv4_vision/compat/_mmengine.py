@@ -1,7 +1,8 @@
-"""Silence for messages that mmengine 0.10.12 prints although their level is DEBUG."""
+"""Silence for what mmengine 0.10.12 and mmdet 3.5.1 print at import about optional packages."""
 
 import functools
 import logging
+import warnings
 from types import ModuleType
 
 from mnv4_vision.compat._after_import import after_import
@@ -10,8 +11,10 @@ from mnv4_vision.compat._after_import import after_import
 def install() -> None:
     """Make `print_log` without a logger drop DEBUG messages, as a logger would.
 
-    mmdet and mmseg report optional packages that are absent that way, on every import.
+    mmdet and mmseg report optional packages that are absent that way, on every import. mmdet
+    warns about one more, an evaluator that this project does not use.
     """
+    warnings.filterwarnings("ignore", "faster_coco_eval is not installed", UserWarning)
     after_import("mmengine.logging.logger", _drop_debug)
 
 

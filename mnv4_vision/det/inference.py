@@ -18,6 +18,7 @@ from mmengine.structures import InstanceData
 
 from mnv4_vision.core.engine.checkpoint import load_checkpoint_checked
 from mnv4_vision.core.engine.prepare import RunOptions, prepare_config
+from mnv4_vision.core.engine.task import step_name
 from mnv4_vision.core.errors import InputError
 from mnv4_vision.datasets import read_image
 
@@ -179,10 +180,5 @@ def _class_names(meta: dict[str, Any], cfg: Config) -> tuple[str, ...]:
 def _array_pipeline(cfg: Config) -> list[dict[str, Any]]:
     """Return the test pipeline for decoded images: another loader, no annotations."""
     steps = copy.deepcopy(list(get_test_pipeline_cfg(cfg)))
-    kept = [step for step in steps if not _type_name(step).startswith("Load")]
+    kept = [step for step in steps if not step_name(step).startswith("Load")]
     return [{"type": "mmdet.LoadImageFromNDArray"}, *kept]
-
-
-def _type_name(step: dict[str, Any]) -> str:
-    kind = step["type"]
-    return kind.rpartition(".")[2] if isinstance(kind, str) else kind.__name__

@@ -1,16 +1,23 @@
 """Detection as a task of the common tools: data root, classes, demo, checks."""
 
+import os
 from collections.abc import Sequence
+from math import ceil
 from pathlib import Path
 
+from mmdet.datasets import CocoDataset
 from mmengine.config import Config
+from mmengine.dataset import RepeatDataset
 
-from mnv4_vision.core.engine.task import Task, datasets_of
-from mnv4_vision.datasets import check_coco, find_coco, make_demo
+from mnv4_vision.core.engine.task import Task, datasets_of, step_name
+from mnv4_vision.core.errors import InputError
+from mnv4_vision.datasets import CocoSummary, check_coco, find_coco, make_demo
 from mnv4_vision.det.inference import Detector
 from mnv4_vision.det.predict import predict_files
 
 __all__ = ["DetectionTask"]
+
+OVERFIT_STEPS = 20
 
 
 class DetectionTask(Task):
@@ -34,19 +41,43 @@ class DetectionTask(Task):
                 cfg[f"{split}_evaluator"].ann_file = str(annotations)
         self.use_classes(cfg, layout.classes)
 
+    def overfit(self, cfg: Config, num_images: int) -> None:
+        """Train and validate on the first `num_images` training images, without augmentation.
+
+        The images are repeated to epochs of `OVERFIT_STEPS` steps.
+        """
+        (train,) = datasets_of(cfg, ("train",))
+        for val in datasets_of(cfg, ("val", "test")):
+            # The test pipeline, with the boxes loaded first, so that they are resized too.
+            pipeline = sorted(val.pipeline, key=lambda step: not step_name(step).startswith("Load"))
+            val.update({key: train[key] for key in ("data_root", "ann_file", "data_prefix")})
+            # Not in test mode, where the filter that chose the training images is off.
+            val.update(filter_cfg=train.get("filter_cfg"), indices=num_images, test_mode=False)
+        train.update(pipeline=pipeline, indices=num_images)
+        for evaluator in (cfg.val_evaluator, cfg.test_evaluator):
+            evaluator.ann_file = str(Path(train.get("data_root") or "") / train.ann_file)
+        batch = cfg.train_dataloader.batch_size = min(cfg.train_dataloader.batch_size, num_images)
+        times = ceil(OVERFIT_STEPS * batch / num_images)
+        cfg.train_dataloader.dataset = dict(type=RepeatDataset, dataset=train, times=times)
+
     def make_demo(self, root: Path) -> None:
         """Generate the demo scenes below `root`; at once where they are there already."""
         make_demo(root)
 
     def check_data(self, cfg: Config, splits: tuple[str, ...]) -> None:
-        """Check the annotation and image files that `splits` read."""
-        checked = set()
+        """Check the annotation and image files that `splits` read, and say what is in them."""
+        summaries = {}
         for dataset in datasets_of(cfg, splits):
             root = Path(dataset.get("data_root") or "")
             files = (root / dataset.ann_file, root / dataset.data_prefix.img)
-            if files not in checked:
-                check_coco(*files)
-                checked.add(files)
+            if files not in summaries:
+                summaries[files] = check_coco(*files)
+                if int(os.environ.get("RANK", 0)) == 0:
+                    print(summaries[files], flush=True)
+            classes = (dataset.get("metainfo") or {}).get(
+                "classes", CocoDataset.METAINFO["classes"]
+            )
+            _check_classes(summaries[files], classes, cfg.model.bbox_head.num_classes)
 
     def use_classes(self, cfg: Config, classes: Sequence[str]) -> None:
         """Give the box head these classes."""
@@ -64,3 +95,18 @@ class DetectionTask(Task):
     ) -> None:
         """Detect on image files; write drawn copies and `detections.json` below `out`."""
         predict_files(Detector(cfg, checkpoint, device, score_threshold), files, out)
+
+
+def _check_classes(summary: CocoSummary, classes: Sequence[str], num_classes: int) -> None:
+    """Raise where file, data set and head disagree: mmdet would train on and report AP 0."""
+    absent = [name for name in classes if name not in summary.classes]
+    if absent:
+        raise InputError(
+            f"{summary.ann_file} has no category {absent[0]!r} (and {len(absent) - 1} more of the "
+            "config's classes): pass the data by --data-root, which takes the classes from the file"
+        )
+    if len(classes) != num_classes:
+        raise InputError(
+            f"the head has {num_classes} classes, {summary.ann_file} {len(classes)}: leave "
+            "model.bbox_head.num_classes to --data-root"
+        )

@@ -3,9 +3,9 @@
 import pytest
 import torch
 from mmdet.registry import MODELS
+
 from mnv4_vision.core.engine import load_config
 from mnv4_vision.core.measure import count_macs, count_params
-
 from mnv4_vision.det import SeparableConv2d, SeparableFPN
 
 # Parameters and MACs at 384 px, 80 classes. The paper's Conv-M (9.79 M, 5.06 G) counts the

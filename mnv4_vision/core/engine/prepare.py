@@ -49,6 +49,7 @@ class RunOptions:
         work_dir: Where logs, checkpoints and pictures go; default `work_dirs/<config name>`.
         data_root: Data set to use instead of the config's.
         demo: Use the generated demo set and the config's `demo` settings.
+        overfit: Train and validate on this many training images, without augmentation.
         pretrained: Weights of the backbone instead of the config's; `"none"` for random ones.
         epochs: Length of the training; the schedule is stretched with it.
         batch_size: Images a step and process.
@@ -64,6 +65,7 @@ class RunOptions:
     work_dir: str | None = None
     data_root: str | None = None
     demo: bool = False
+    overfit: int | None = None
     pretrained: str | None = None
     epochs: int | None = None
     batch_size: int | None = None
@@ -148,6 +150,8 @@ def _apply_flags(cfg: Config, task: Task, options: RunOptions) -> None:
         set_epochs(cfg, options.epochs)
     if options.batch_size:
         cfg.train_dataloader.batch_size = options.batch_size
+    if options.overfit:
+        task.overfit(cfg, options.overfit)
     if options.pretrained:
         none = options.pretrained.lower() == "none"
         cfg.model.backbone.pretrained = None if none else options.pretrained

@@ -20,6 +20,7 @@ from mnv4_vision.core.engine.inputs import expand_inputs
 from mnv4_vision.core.engine.prepare import RunOptions, prepare_config
 from mnv4_vision.core.engine.resume import find_resume
 from mnv4_vision.core.errors import InputError, MissingFileError
+from mnv4_vision.core.weights.load import open_weights
 
 __all__ = ["Runner", "predict", "test", "train"]
 
@@ -60,6 +61,8 @@ def train(options: RunOptions) -> dict[str, Any]:
     if options.resume:
         _set_resume(cfg, options.resume)
     _guard_work_dir(cfg)
+    if cfg.model.backbone.get("pretrained") and not cfg.get("resume"):
+        open_weights(cfg.model.backbone.pretrained)  # fail before the work dir is made
     runner = Runner.from_cfg(cfg)
     runner.train()
     return dict(runner.message_hub.runtime_info).get("last_metrics", {})

@@ -8,7 +8,7 @@ from typing import Any
 from mmengine.config import Config, ConfigDict
 from mmengine.utils import get_object_from_string
 
-__all__ = ["Task", "build_task", "datasets_of", "pipelines_of", "replace_value"]
+__all__ = ["Task", "build_task", "datasets_of", "pipelines_of", "replace_value", "step_name"]
 
 SPLITS = ("train", "val", "test")
 
@@ -19,6 +19,10 @@ class Task(ABC):
     @abstractmethod
     def use_data_root(self, cfg: Config, root: Path) -> None:
         """Point every data loader at `root`; classes found there reach head and metric."""
+
+    @abstractmethod
+    def overfit(self, cfg: Config, num_images: int) -> None:
+        """Train and validate on the same first images, without augmentation."""
 
     @abstractmethod
     def make_demo(self, root: Path) -> None:
@@ -79,6 +83,12 @@ def pipelines_of(cfg: Config) -> Iterator[list]:
             if "pipeline" in dataset:
                 yield dataset.pipeline
             dataset = dataset.get("dataset")
+
+
+def step_name(step: ConfigDict) -> str:
+    """Return the class name of a pipeline step, whether the config holds the class or its path."""
+    kind = step["type"]
+    return kind.rpartition(".")[2] if isinstance(kind, str) else kind.__name__
 
 
 def replace_value(tree: Any, old: Any, new: Any) -> None:

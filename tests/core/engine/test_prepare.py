@@ -1,6 +1,7 @@
 """From flags to the resolved config: every flag lands, every mistake is one line."""
 
 import pytest
+
 from mnv4_vision.core.engine import RunOptions, load_config, prepare_config
 from mnv4_vision.core.engine.prepare import set_epochs
 from mnv4_vision.core.engine.task import build_task, pipelines_of, replace_value
