@@ -10,7 +10,7 @@ ROOT = Path(__file__).resolve().parent
 # Every other line of requirements/minimum.txt is needed to run at all.
 EXTRAS = {
     "timm": ["timm"],
-    "dev": ["pytest", "pytest-timeout", "ruff"],
+    "dev": ["pytest", "pytest-timeout", "ruff", "timm"],
 }
 
 

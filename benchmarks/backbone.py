@@ -5,20 +5,24 @@
 Columns are ratios to timm's eager time, below 1 is faster:
     eval      forward of the training form
     deployed  forward of `deploy(model)`, eager
-    onednn    forward of `deploy(model, onednn=True)`, eager
-    compiled  forward of `torch.compile(deploy(model))` with inductor's freezing
+    onednn    forward of `deploy(model, onednn=True)`, eager; CPUs only
+    compiled  forward of `torch.compile(deploy(model))` with inductor's freezing; on a CPU it needs
+              a C++ compiler ($CXX, else g++)
     train     forward and backward in training mode
-Inference is built and run under inference_mode (a build under no_grad would lose the freezing).
+Inference is built and run under inference_mode (a build under no_grad would lose the freezing), and
+the logits of each form are compared with timm's before it is timed.
 With one thread on a CPU the clock is the process's CPU time, which a busy machine disturbs
 little; otherwise it is wall time.
 """
 
 import argparse
 import importlib
+import os
 import platform
+import shutil
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -31,6 +35,7 @@ timm = importlib.import_module("timm")  # next to a CPU-only torch it needs mnv4
 
 SIZES = {"conv_s": 224, "conv_m": 256, "conv_l": 384, "hybrid_m": 256, "hybrid_l": 384}
 TIMM_SIZES = {"s": "small", "m": "medium", "l": "large"}
+FORMS = ("eval", "deployed", "onednn", "compiled", "train")
 
 
 def main() -> None:
@@ -49,13 +54,12 @@ def main() -> None:
         print(f"{arch:10}{size:>5}{forward_ms:>9.2f}{cells}", flush=True)
 
 
-def parse_args() -> argparse.Namespace:
+def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    forms = ["eval", "deployed", "onednn", "compiled", "train"]
     parser.add_argument("--archs", nargs="+", default=list(SIZES), choices=list(SIZES))
-    parser.add_argument("--forms", nargs="+", default=forms, choices=forms)
+    parser.add_argument("--forms", nargs="+", choices=FORMS, help="default: all that run here")
     parser.add_argument("--size", type=int, help="image side in pixels; default: the paper's")
     parser.add_argument("--batch", type=int, default=1, help="images per forward pass")
     parser.add_argument("--train-batch", type=int, default=4, help="images per training step")
@@ -63,7 +67,20 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument("--rounds", type=int, default=11)
     parser.add_argument("--calls", type=int, default=3, help="calls per round and network")
     parser.add_argument("--device", default="cpu")
-    return parser.parse_args()
+    args = parser.parse_args(argv)
+    missing = missing_forms(args.device)
+    args.forms = args.forms or [form for form in FORMS if form not in missing]
+    for form in missing.keys() & set(args.forms):
+        parser.error(f"argument --forms: {form} needs {missing[form]}")
+    return args
+
+
+def missing_forms(device: str) -> dict[str, str]:
+    """Map the forms that cannot run to what they need."""
+    if device != "cpu":
+        return {"onednn": f"--device cpu, not {device}"}
+    compiler = os.environ.get("CXX", "g++")  # as inductor looks for it
+    return {} if shutil.which(compiler) else {"compiled": f"a C++ compiler; no {compiler} is found"}
 
 
 def measure_arch(arch: str, size: int, args: argparse.Namespace) -> tuple[float, dict[str, float]]:
@@ -72,6 +89,9 @@ def measure_arch(arch: str, size: int, args: argparse.Namespace) -> tuple[float,
     image = torch.randn(args.batch, 3, size, size, device=args.device)
     with torch.inference_mode():
         inference = {form: network(form, ours, image) for form in args.forms if form != "train"}
+        expected = theirs(image)
+        for form, function in inference.items():
+            check_equal(form, function(image), expected)
         steps = {form: lambda f=function: f(image) for form, function in inference.items()}
         forward_ms, ratios = compare(lambda: theirs(image), steps, args)
     if "train" in args.forms:
@@ -100,6 +120,18 @@ def network(form: str, ours: nn.Module, image: Tensor) -> Callable[[Tensor], Ten
     with config.patch(freezing=True):
         compiled(image)
     return compiled
+
+
+def check_equal(form: str, logits: Tensor, expected: Tensor) -> None:
+    """Raise unless the logits are timm's; GPUs convolve in TF32, with 10 bits of mantissa."""
+    tolerance = 1e-3 if logits.device.type == "cpu" else 1e-2
+    torch.testing.assert_close(
+        logits,
+        expected,
+        rtol=0,
+        atol=tolerance * expected.abs().max().item(),
+        msg=lambda text: f"{form} does not compute what timm does: {text}",
+    )
 
 
 def train_step(model: nn.Module, images: Tensor) -> None:

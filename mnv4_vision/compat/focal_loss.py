@@ -24,7 +24,8 @@ def sigmoid_focal_loss_forward(
     Args:
         input: Logits `(N, C)`.
         target: Class of every row `(N,)`; a value outside `[0, C)` makes all its classes negative.
-        weight: Factor per class, applied by the row's target, `(C,)` or empty.
+        weight: Factor per class, applied by the row's target, `(C,)` or empty; rows of no class
+            have factor 1 (the kernels read outside of `weight` there).
         output: `(N, C)`, overwritten.
         gamma: Focusing exponent.
         alpha: Weight of the positive class; negatives weigh `1 - alpha`.
@@ -83,7 +84,8 @@ def _sign_and_scale(
     sign = is_target.to(dtype).mul_(2).sub_(1)
     scale = is_target.to(dtype).mul_(2 * alpha - 1).add_(1 - alpha)
     if weight.numel():
-        scale *= weight[target].to(dtype)[:, None]
+        known = target.clamp(0, logits.size(1) - 1)
+        scale *= weight[known].to(dtype).where(known == target, 1)[:, None]
     return sign, scale
 
 

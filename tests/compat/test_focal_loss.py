@@ -5,7 +5,8 @@ import torch.nn.functional as F
 
 
 def sigmoid_formula(x, target, gamma, alpha, weight):
-    """Lin et al. 2017, equation 5, over one-hot targets; background has no positive class."""
+    """Lin et al. 2017, equation 5; background has neither a positive class nor a weight."""
+    target = target % (x.size(1) + 1)  # -1 is background as well as C
     positive = F.one_hot(target, x.size(1) + 1)[:, :-1].bool()
     p = x.sigmoid()
     loss = torch.where(
@@ -13,7 +14,7 @@ def sigmoid_formula(x, target, gamma, alpha, weight):
         -alpha * (1 - p) ** gamma * p.log(),
         -(1 - alpha) * p**gamma * (1 - p).log(),
     )
-    return loss if weight is None else loss * weight[target][:, None]
+    return loss if weight is None else loss * F.pad(weight, (0, 1), value=1)[target][:, None]
 
 
 def softmax_formula(x, target, gamma, alpha, weight):
@@ -33,8 +34,9 @@ def logits():
 @pytest.mark.parametrize(("gamma", "alpha"), [(2.0, 0.25), (1.5, 0.6), (0.0, 0.5)])
 @pytest.mark.parametrize("kind", ["sigmoid", "softmax"])
 def test_value_and_gradient_of_the_formula(logits, kind, gamma, alpha, weighted, reduction):
-    num_targets = 6 if weighted or kind == "softmax" else 7  # 6 is background
-    target = torch.arange(40) % num_targets
+    target = torch.arange(40) % 6
+    if kind == "sigmoid":  # background, of mmdet and of mmcv
+        target[::7], target[3::7] = 6, -1
     weight = torch.linspace(0.5, 2, 6, dtype=torch.float64) if weighted else None
     formula = sigmoid_formula if kind == "sigmoid" else softmax_formula
     operator = getattr(mmcv.ops, f"{kind}_focal_loss")

@@ -24,7 +24,8 @@ _CONVS = (nn.Conv2d, Conv2d, Conv2dSame)
 def deploy(model: nn.Module, *, channels_last: bool = True, onednn: bool = False) -> nn.Module:
     """Return a deployed copy of any module tree, such as a backbone or a whole detector.
 
-    Folds BN into the convolution before it (in our blocks, mmcv's ConvModule and nn.Sequential),
+    Folds BN into the convolution before it (in our blocks, mmcv's ConvModule and nn.Sequential;
+    of a separable convolution into the pointwise one),
     the norm in front of an attention into its projections, and layer scale. A convolution that
     several owners share, as in RetinaSepBNHead, keeps its BN. Classes, feature contract and
     outputs (within rounding) stay. The copy is in eval mode and needs no gradients.
@@ -53,8 +54,12 @@ def deploy(model: nn.Module, *, channels_last: bool = True, onednn: bool = False
 
 
 def _shared_convolutions(model: nn.Module) -> set[nn.Module]:
-    """Find the convolutions whose weight is used in more than one place."""
-    convs = [m for owner in model.modules() for m in owner.children() if type(m) in _CONVS]
+    """Find the convolutions whose weight is used in more than one place.
+
+    Every path counts: owners may share a convolution inside of a sequence that they share.
+    """
+    paths = model.named_modules(remove_duplicate=False)
+    convs = [module for _, module in paths if type(module) in _CONVS]
     uses = Counter(id(conv.weight) for conv in convs)
     return {conv for conv in convs if uses[id(conv.weight)] > 1}
 
@@ -76,8 +81,9 @@ def _(module: ConvModule, shared: set[nn.Module]) -> None:
     conv_then_norm = "conv norm" in " ".join(module.order)
     if not module.with_norm or not conv_then_norm or module.with_spectral_norm:
         return
-    if _foldable(module.conv, module.norm, shared):
-        _fold_norm(module.conv, module.norm)
+    conv = _output_layer(module.conv)
+    if _foldable(conv, module.norm, shared):
+        _fold_norm(conv, module.norm)
         delattr(module, module.norm_name)
         module.with_norm = False
 
@@ -103,7 +109,7 @@ def _(module: ResidualBlock, shared: set[nn.Module]) -> None:
 def _fold_attention_norm(block: MobileAttention) -> None:
     """Fold the norm into the projections, unless zero padding comes between them."""
     attention = block.attention
-    if attention.key_dw is not None:
+    if attention.key_dw is not None or block.norm is None:  # None: deployed before
         return
     scale, shift = _affine(block.norm)
     for conv in (attention.query, attention.key, attention.value):
@@ -118,6 +124,12 @@ def _last_convolution(block: ResidualBlock) -> nn.Conv2d:
         return block.attention.output
     assert block.project.bn is None
     return block.project.conv
+
+
+def _output_layer(conv: nn.Module) -> nn.Module:
+    """Return what computes the output: of a sequence, such as a separable convolution, the last."""
+    is_plain = isinstance(conv, nn.Sequential) and type(conv).forward is nn.Sequential.forward
+    return conv[-1] if is_plain else conv
 
 
 def _foldable(conv: nn.Module, bn: nn.Module | None, shared: set[nn.Module]) -> bool:

@@ -67,6 +67,8 @@ class MobileNetV4Classifier(BaseModule):
         arch: Key of `ARCHS`, or an `Arch`.
         num_classes: Classes; 0 gives the 1280 features.
         drop_rate: Dropout in front of the linear layer.
+        pretrained: `arch.tag`, timm's tag or a path, loaded by `init_weights`, with the head; a
+            linear layer for another number of classes stays as the constructor drew it.
         **backbone: Further arguments of `MobileNetV4`; BN settings also reach the head.
     """
 
@@ -76,15 +78,27 @@ class MobileNetV4Classifier(BaseModule):
         num_classes: int = 1000,
         *,
         drop_rate: float = 0.0,
+        pretrained: str | None = None,
         **backbone: object,
     ) -> None:
         super().__init__()
+        self.pretrained = pretrained
         self.backbone = MobileNetV4(arch, out_indices=(4,), **backbone)
         bn = {key: backbone[key] for key in ("bn_eps", "bn_momentum") if key in backbone}
         channels = self.backbone.out_channels[-1]
         self.head = MobileNetV4Head(
             self.backbone.arch, channels, num_classes, drop_rate=drop_rate, **bn
         )
+
+    def init_weights(self) -> None:
+        """Load `pretrained`; without it the weights stay as the constructor drew them."""
+        if self.is_init:
+            return
+        super().init_weights()
+        if self.pretrained:
+            from mnv4_vision.core.weights import load_pretrained  # weights know the backbones
+
+            load_pretrained(self, self.pretrained)
 
     def forward(self, x: Tensor) -> Tensor:
         """Map images (B, 3, H, W) to logits (B, num_classes)."""

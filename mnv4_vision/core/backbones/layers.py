@@ -47,7 +47,11 @@ class Conv2dSame(nn.Conv2d):
 
 
 class BlurPool2d(nn.Module):
-    """Stride-2 binomial 3x3 filter with zero padding (arXiv 1904.11486; timm's `blurpc`)."""
+    """Stride-2 binomial 3x3 filter with zero padding (arXiv 1904.11486; timm's `blurpc`).
+
+    Args:
+        channels: Channels of input and output.
+    """
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -135,7 +139,12 @@ def _conv(
 
 
 class LayerScale(nn.Module):
-    """Learned scale per channel (arXiv 2103.17239)."""
+    """Learned scale per channel (arXiv 2103.17239).
+
+    Args:
+        channels: Channels of input and output.
+        init_value: Initial scale of every channel.
+    """
 
     def __init__(self, channels: int, init_value: float) -> None:
         super().__init__()
@@ -148,7 +157,11 @@ class LayerScale(nn.Module):
 
 
 class DropPath(nn.Module):
-    """Stochastic depth per sample (arXiv 1603.09382)."""
+    """Stochastic depth per sample (arXiv 1603.09382).
+
+    Args:
+        rate: Probability of dropping a sample, 0 to below 1.
+    """
 
     def __init__(self, rate: float) -> None:
         super().__init__()

@@ -1,7 +1,8 @@
 """MobileNetV4 (arXiv 2404.10518) as a backbone for classification, detection, segmentation."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from numbers import Real
 
 from mmengine.model import BaseModule
 from mmengine.registry import MODELS
@@ -40,7 +41,7 @@ class MobileNetV4(BaseModule):
         drop_path_rate: Stochastic depth; it rises linearly with depth towards this rate.
         width_mult: Overrides the table's; below 1 the stem keeps its width.
         with_cp: Recompute every block in the backward pass to save memory.
-        padding: `symmetric` (PyTorch, timm) or `same` (TensorFlow).
+        padding: `symmetric` (PyTorch, timm) or `same` (TensorFlow; not with a downsample filter).
         fused_attention: See `MultiQueryAttention`.
         pretrained: `arch.tag`, timm's tag or a path, loaded by `init_weights`.
         init_cfg: mmengine's, applied before `pretrained`.
@@ -72,9 +73,12 @@ class MobileNetV4(BaseModule):
         _check("output_stride", output_stride, (8, 16, 32))
         _check("frozen_stages", frozen_stages, range(-1, 5))
         _check("padding", padding, ("symmetric", "same"))
+        _check_number("drop_path_rate", drop_path_rate, "a number from 0 to below 1", _is_rate)
         self.arch = get_arch(arch)
         if width_mult is not None:
             self.arch = replace(self.arch, width_mult=width_mult)
+        _check_number("width_mult", self.arch.width_mult, "a number above 0", _is_positive)
+        _check_filter(self.arch.downsample_filter, padding)
         self.out_indices = _checked_indices(out_indices)
         self.frozen_stages = frozen_stages
         self.norm_eval = norm_eval
@@ -148,6 +152,29 @@ class MobileNetV4(BaseModule):
 def _check(name: str, value: object, allowed: Sequence) -> None:
     if value not in allowed:
         raise InputError(f"MobileNetV4: {name}={value!r} is not one of {list(allowed)}")
+
+
+def _check_number(
+    name: str, value: object, allowed: str, is_allowed: Callable[[float], bool]
+) -> None:
+    if not isinstance(value, Real) or not is_allowed(value):
+        raise InputError(f"MobileNetV4: {name}={value!r} is not {allowed}")
+
+
+def _is_rate(value: float) -> bool:
+    return 0 <= value < 1
+
+
+def _is_positive(value: float) -> bool:
+    return 0 < value < float("inf")
+
+
+def _check_filter(downsample_filter: str | None, padding: str) -> None:
+    if downsample_filter is not None and padding == "same":
+        raise InputError(
+            f"MobileNetV4: padding='same' and downsample_filter={downsample_filter!r} exclude each "
+            "other, the filter strides and not the convolution: use padding='symmetric'"
+        )
 
 
 def _checked_indices(out_indices: Sequence[int]) -> tuple[int, ...]:

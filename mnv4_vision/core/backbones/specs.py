@@ -353,10 +353,14 @@ ARCHS: dict[str, Arch] = {
 
 
 def get_arch(arch: str | Arch) -> Arch:
-    """Return the table of `arch` (a name of `ARCHS`, or a table of your own, as it is)."""
+    """Return the table of `arch` (a name of `ARCHS`, or a table of your own, as it is).
+
+    Raises:
+        InputError: `arch` is neither.
+    """
     if isinstance(arch, Arch):
         return arch
-    if arch not in ARCHS:
+    if not isinstance(arch, str) or arch not in ARCHS:
         hint = did_you_mean(str(arch), ARCHS)
         raise InputError(f"unknown arch {arch!r}{hint}; known: {', '.join(ARCHS)}")
     return ARCHS[arch]

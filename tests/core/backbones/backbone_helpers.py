@@ -5,21 +5,6 @@ from torch import nn
 
 from mnv4_vision.core.backbones.layers import LayerScale
 
-TIMM_NAMES = {
-    "conv_s": "mobilenetv4_conv_small",
-    "conv_m": "mobilenetv4_conv_medium",
-    "conv_l": "mobilenetv4_conv_large",
-    "hybrid_m": "mobilenetv4_hybrid_medium",
-    "hybrid_l": "mobilenetv4_hybrid_large",
-    "conv_s_035": "mobilenetv4_conv_small_035",
-    "conv_s_050": "mobilenetv4_conv_small_050",
-    "conv_aa_m": "mobilenetv4_conv_aa_medium",
-    "conv_aa_l": "mobilenetv4_conv_aa_large",
-    "conv_blur_m": "mobilenetv4_conv_blur_medium",
-    "hybrid_m_075": "mobilenetv4_hybrid_medium_075",
-    "hybrid_l_075": "mobilenetv4_hybrid_large_075",
-}
-
 
 def images(batch: int, height: int, width: int) -> torch.Tensor:
     """Draw smooth blobs and noise: plain noise averages out in deep layers."""

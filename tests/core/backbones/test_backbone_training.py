@@ -173,3 +173,19 @@ def test_pretrained_loads_once_when_weights_are_initialised(monkeypatch):
     model.init_weights()
     model.init_weights()
     assert calls == [(model, "some.tag")]
+
+
+def test_pretrained_classifier_gets_its_head_too(tmp_path):
+    path = tmp_path / "weights.pth"
+    source = MobileNetV4Classifier("conv_s_035", num_classes=7).state_dict()
+    torch.save(source, path)
+    model = MobileNetV4Classifier("conv_s_035", num_classes=7, pretrained=str(path))
+    model.init_weights()
+    different = [k for k, value in model.state_dict().items() if not torch.equal(value, source[k])]
+    assert not different
+
+    other = MobileNetV4Classifier("conv_s_035", num_classes=3, pretrained=str(path))
+    drawn = other.head.fc.weight.clone()
+    other.init_weights()
+    assert torch.equal(other.head.hidden.conv.weight, source["head.hidden.conv.weight"])
+    assert torch.equal(other.head.fc.weight, drawn)

@@ -54,6 +54,16 @@ def test_input_layout_does_not_matter(lively):
         assert deployed(image)[0].is_contiguous(memory_format=layout)
 
 
+@torch.inference_mode()
+def test_deploying_twice_changes_nothing(lively):
+    once = deploy(lively("hybrid_m"))
+    image = images(1, 64, 64)
+    for onednn in (False, True):
+        twice = deploy(once, onednn=onednn)
+        torch.testing.assert_close(twice(image), once(image), rtol=0, atol=1e-4)
+    assert deploy(once).state_dict().keys() == once.state_dict().keys()
+
+
 def test_original_stays_as_it_is():
     model = make_lively(MobileNetV4Classifier("hybrid_m", num_classes=2)).train()
     before = {key: value.clone() for key, value in model.state_dict().items()}
@@ -137,6 +147,21 @@ def test_shared_convolution_keeps_its_norms():
         torch.testing.assert_close(after(x), before(x))
     torch.testing.assert_close(deployed["own"](x), own(x))
     assert count_params(deployed) == count_params(model) - 4  # own: 8 of the norm become 4 biases
+
+
+def test_sequence_that_computes_more_is_not_folded():
+    class Doubled(nn.Sequential):
+        def forward(self, x):
+            return 2 * super().forward(x)
+
+    plain, doubled = (ConvModule(4, 4, 1, norm_cfg={"type": "BN"}) for _ in range(2))
+    plain.conv, doubled.conv = nn.Sequential(plain.conv), Doubled(doubled.conv)
+    model = nn.Sequential(plain, doubled)
+    make_lively_norms(model)
+    deployed = deploy(model)
+    assert [len(norms(m)) for m in deployed] == [0, 1]
+    x = torch.randn(2, 4, 5, 6)
+    torch.testing.assert_close(deployed(x), model(x), rtol=1e-4, atol=1e-5)
 
 
 def make_lively_norms(model):

@@ -1,5 +1,7 @@
 """The tables against published counts: paper, TensorFlow and timm (conv + FC + attention)."""
 
+import re
+
 import pytest
 import torch
 
@@ -98,6 +100,18 @@ def test_unknown_arch_is_named_with_what_is_known():
     assert all(arch in str(error.value) for arch in ARCHS)
 
 
+@pytest.mark.parametrize("arch", [{"stem": 32}, ["conv_s"], None])
+def test_arch_of_another_type_is_named(arch):
+    with pytest.raises(InputError, match="unknown arch " + re.escape(repr(arch))):
+        get_arch(arch)
+
+
+@pytest.mark.parametrize("arch", ["conv_aa_m", "conv_blur_m"])
+def test_same_padding_has_no_filtered_form(arch):
+    with pytest.raises(InputError, match=r"padding=.same. and downsample_filter=.(avg|blur)."):
+        MobileNetV4(arch, padding="same")
+
+
 @pytest.mark.parametrize(
     ("option", "value"),
     [
@@ -107,6 +121,13 @@ def test_unknown_arch_is_named_with_what_is_known():
         ("output_stride", 4),
         ("frozen_stages", 5),
         ("padding", "valid"),
+        ("drop_path_rate", 1.0),
+        ("drop_path_rate", -0.1),
+        ("drop_path_rate", None),
+        ("width_mult", 0),
+        ("width_mult", -0.5),
+        ("width_mult", float("nan")),
+        ("width_mult", "0.5"),
     ],
 )
 def test_bad_option_is_named(option, value):

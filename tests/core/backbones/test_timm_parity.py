@@ -2,11 +2,12 @@
 
 import pytest
 import torch
-from backbone_helpers import TIMM_NAMES, images
+from backbone_helpers import images
 
 from mnv4_vision.core.backbones import MobileNetV4, MobileNetV4Classifier, from_timm, to_timm
 from mnv4_vision.core.errors import InputError
 from mnv4_vision.core.measure import count_macs, count_params
+from mnv4_vision.core.weights.catalogue import TIMM_ARCHS
 
 CLOSE = {"rtol": 1e-4, "atol": 1e-5}
 
@@ -30,7 +31,7 @@ def our_maps(classifier, image):
 
 
 @pytest.mark.parametrize("size", [(64, 96), (65, 97)])
-@pytest.mark.parametrize("arch", TIMM_NAMES)
+@pytest.mark.parametrize("arch", TIMM_ARCHS)
 @torch.inference_mode()
 def test_features_and_logits(timm_pair, arch, size):
     timm_model, ours = timm_pair(arch)
@@ -43,14 +44,14 @@ def test_features_and_logits(timm_pair, arch, size):
     torch.testing.assert_close(logits, timm_model(image), **CLOSE)
 
 
-@pytest.mark.parametrize("arch", TIMM_NAMES)
+@pytest.mark.parametrize("arch", TIMM_ARCHS)
 def test_parameters_and_macs(timm_pair, arch):
     timm_model, ours = timm_pair(arch)
     assert count_params(ours) == count_params(timm_model)
     assert count_macs(ours, 256) == count_macs(timm_model, 256)
 
 
-@pytest.mark.parametrize("arch", TIMM_NAMES)
+@pytest.mark.parametrize("arch", TIMM_ARCHS)
 def test_names_both_ways(timm_pair, arch):
     timm_model, ours = timm_pair(arch)
     theirs, mine = timm_model.state_dict(), ours.state_dict()
@@ -67,7 +68,7 @@ def test_names_both_ways(timm_pair, arch):
 @torch.inference_mode()
 def test_output_stride(timm_pair, arch, output_stride):
     timm = pytest.importorskip("timm")
-    name = TIMM_NAMES[arch]
+    name = TIMM_ARCHS[arch]
     theirs = timm.create_model(name, features_only=True, output_stride=output_stride).eval()
     weights = timm_pair(arch)[0].state_dict()
     theirs.load_state_dict({key: weights[key] for key in theirs.state_dict()})
@@ -84,7 +85,7 @@ def test_output_stride(timm_pair, arch, output_stride):
 def test_drawn_like_timm(arch):
     """Same standard deviation, layer by layer, within what the number of weights allows."""
     timm = pytest.importorskip("timm")
-    theirs = from_timm(timm.create_model(TIMM_NAMES[arch]).state_dict(), arch, prefix="backbone.")
+    theirs = from_timm(timm.create_model(TIMM_ARCHS[arch]).state_dict(), arch, prefix="backbone.")
     for key, mine in MobileNetV4Classifier(arch).state_dict().items():
         if mine.numel() > 500 and mine.is_floating_point() and mine.dim() > 1:
             tolerance = 4 / mine.numel() ** 0.5
@@ -95,7 +96,7 @@ def test_drawn_like_timm(arch):
 
 def test_drop_path_rates_are_timms():
     timm = pytest.importorskip("timm")
-    theirs = timm.create_model(TIMM_NAMES["hybrid_m"], drop_path_rate=0.3)
+    theirs = timm.create_model(TIMM_ARCHS["hybrid_m"], drop_path_rate=0.3)
     ours = MobileNetV4("hybrid_m", drop_path_rate=0.3)
     expected = [m.drop_prob for m in theirs.modules() if type(m).__name__ == "DropPath"]
     rates = [
