@@ -85,6 +85,7 @@ def print_table(header: tuple[str, ...], rows: list[tuple[str, ...]]) -> None:
 
 def download_weights(args: argparse.Namespace) -> None:
     from mnv4_vision.core.errors import InputError
+    from mnv4_vision.core.files import write_atomic
     from mnv4_vision.core.weights import download, get_entry
 
     entry = get_entry(args.name)
@@ -92,13 +93,11 @@ def download_weights(args: argparse.Namespace) -> None:
     if args.to:
         # Under timm's name, from which the mean and std of a local file are known.
         target = args.to / f"{entry.timm_name}.safetensors"
-        partial = target.with_suffix(".tmp")
         try:
-            args.to.mkdir(parents=True, exist_ok=True)
-            path = Path(shutil.copyfile(path, partial).replace(target))
+            write_atomic(target, lambda partial: shutil.copyfile(path, partial))
         except OSError as error:
-            partial.unlink(missing_ok=True)
             raise InputError(f"cannot write {target}: {error.strerror}") from error
+        path = target
     print(path)
 
 

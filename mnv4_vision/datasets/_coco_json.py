@@ -8,7 +8,7 @@ from typing import Any
 
 from mnv4_vision.core.errors import InputError, MissingFileError
 
-__all__ = ["class_names", "read_categories", "read_coco_json"]
+__all__ = ["class_names", "is_id", "read_categories", "read_coco_json", "read_json"]
 
 SECTIONS = ("images", "annotations", "categories")
 _CATEGORIES_KEY = re.compile(rb'"categories"\s*:\s*\[')
@@ -23,7 +23,7 @@ def read_coco_json(path: Path | str) -> dict[str, Any]:
         InputError: The file is empty, is not JSON, or lacks a section; the message says where.
     """
     path = Path(path)
-    content = _parse(path, _read_text(path))
+    content = read_json(path)
     if not isinstance(content, dict):
         raise InputError(
             f"{path}: a COCO file is an object with images, annotations and categories, "
@@ -56,29 +56,40 @@ def class_names(path: Path | str, categories: list[dict[str, Any]]) -> tuple[str
         seen = set()
         for position, category in enumerate(categories):
             value = category.get(key)
-            if not isinstance(value, int if key == "id" else str):
-                raise InputError(f"{path}: categories[{position}] has no valid {key!r}")
+            if not (is_id(value) if key == "id" else isinstance(value, str)):
+                wanted = "a whole number, 0 or above" if key == "id" else "a text"
+                raise InputError(
+                    f"{path}: categories[{position}] has no valid {key!r}, {wanted}: {value!r}"
+                )
             if value in seen:
                 raise InputError(f"{path}: two categories have the {key} {value!r}")
             seen.add(value)
     return tuple(category["name"] for category in categories)
 
 
-def _read_text(path: Path) -> str:
+def is_id(value: Any) -> bool:
+    """Whether `value` can be the id of a record: a whole number, 0 or above."""
+    return type(value) is int and value >= 0
+
+
+def read_json(path: Path | str, what: str = "annotation file") -> Any:
+    """Load a JSON file; `what` names its role in the error line.
+
+    Raises:
+        MissingFileError: There is no such file.
+        InputError: The file is empty or not JSON; the message says where.
+    """
+    path = Path(path)
     try:
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError:
-        raise MissingFileError(f"annotation file {path} does not exist") from None
+        raise MissingFileError(f"{what} {path} does not exist") from None
     except UnicodeDecodeError as error:
         raise InputError(f"{path}: not UTF-8 text (byte {error.start})") from None
     except OSError as error:
         raise InputError(f"{path}: cannot be read: {error.strerror}") from None
     if not text.strip():
-        raise InputError(f"{path}: the annotation file is empty")
-    return text
-
-
-def _parse(path: Path, text: str) -> Any:
+        raise InputError(f"{path}: the {what} is empty")
     try:
         return json.loads(text)
     except json.JSONDecodeError as error:
@@ -88,7 +99,7 @@ def _parse(path: Path, text: str) -> Any:
     except ValueError as error:  # a number of thousands of digits
         raise InputError(f"{path}: broken JSON: {error}") from None
     except RecursionError:
-        raise InputError(f"{path}: JSON nested too deeply for a COCO file") from None
+        raise InputError(f"{path}: JSON nested too deeply") from None
 
 
 def _check_section(path: Path, content: dict[str, Any], section: str) -> None:

@@ -9,14 +9,13 @@ from pathlib import Path
 from typing import Any
 
 from mnv4_vision.core.errors import InputError, MissingFileError
-from mnv4_vision.datasets._coco_json import class_names, read_coco_json
+from mnv4_vision.datasets._coco_json import class_names, is_id, read_coco_json
 
 __all__ = ["CocoSummary", "check_coco"]
 
 # COCO's size classes by object area, in pixels.
 _SIZE_CLASSES = (("small", 32**2), ("medium", 96**2), ("large", math.inf))
 _NUM_NAMED = 3  # files that one message names
-_ID_TYPES = (int, str)  # pycocotools takes both
 _LARGEST_PX = 1e12  # no coordinate or area is larger
 
 
@@ -169,7 +168,7 @@ def _check_annotation(annotation: dict[str, Any], seen: set, images: dict, names
     _require(annotation, ("id", "image_id", "category_id", "bbox", "area"))
     _check_id(annotation["id"], seen)
     for key, known in (("image_id", images), ("category_id", names)):
-        if type(annotation[key]) not in _ID_TYPES or annotation[key] not in known:
+        if not is_id(annotation[key]) or annotation[key] not in known:
             section = {"image_id": "images", "category_id": "categories"}[key]
             raise _BadRecord(f"has the {key} {annotation[key]!r}, which is not in {section!r}")
     box = annotation["bbox"]
@@ -186,8 +185,8 @@ def _require(record: dict[str, Any], keys: tuple[str, ...]) -> None:
 
 
 def _check_id(value: Any, seen: Container) -> None:
-    if type(value) not in _ID_TYPES:
-        raise _BadRecord(f"has the id {value!r}, it must be a whole number")
+    if not is_id(value):
+        raise _BadRecord(f"has the id {value!r}, it must be a whole number, 0 or above")
     if value in seen:
         raise _BadRecord("has the same id as another one")
 

@@ -36,7 +36,7 @@ _COCO_LAYOUTS: dict[str, dict[str, tuple[str, str]]] = {
         "val": ("val.json", "images"),
     },
 }
-_HOW_TO_GET = (
+HOW_TO_GET = (
     "Generate a small set with `python tools/data.py demo --out data/demo`, or unpack COCO's "
     "train2017.zip, val2017.zip and annotations_trainval2017.zip (https://cocodataset.org/#download)"
 )
@@ -57,13 +57,13 @@ def find_coco(root: Path | str, *, need: tuple[str, ...] = ("train", "val")) -> 
     if not root.is_dir():
         state = "is not a folder" if root.exists() else "does not exist"
         raise MissingFileError(
-            f"data root {root} {state} (looked at {root.absolute()}). {_HOW_TO_GET}"
+            f"data root {root} {state} (looked at {root.absolute()}). {HOW_TO_GET}"
         )
     for name, splits in _COCO_LAYOUTS.items():
         if all((root / splits[split][0]).is_file() for split in need):
             _check_image_folders(root, name, need)
             return _describe(root, name, need)
-    raise MissingFileError(f"{_nothing_found(root, need)}. {_HOW_TO_GET}")
+    raise MissingFileError(f"{_nothing_found(root, need)}. {HOW_TO_GET}")
 
 
 def _check_image_folders(root: Path, name: str, need: tuple[str, ...]) -> None:

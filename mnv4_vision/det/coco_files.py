@@ -6,15 +6,15 @@ import os
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from mnv4_vision.core.engine._atomic import write_atomic
-from mnv4_vision.core.errors import InputError, MissingFileError, did_you_mean
+from mnv4_vision.core.errors import InputError, did_you_mean
+from mnv4_vision.core.files import write_atomic
+from mnv4_vision.datasets import read_json
 
-__all__ = ["GroundTruth", "detections_array", "read_ground_truth", "read_json", "write_json"]
+__all__ = ["GroundTruth", "detections_array", "read_ground_truth", "write_json"]
 
 
 @dataclass(frozen=True)
@@ -78,18 +78,6 @@ class GroundTruth:
         return [ids[name] for name in names]
 
 
-def read_json(path: str | os.PathLike, what: str) -> Any:
-    """Load a JSON file; `what` names its role in the error line."""
-    path = Path(path)
-    try:
-        with path.open(encoding="utf-8") as file:
-            return json.load(file)
-    except FileNotFoundError:
-        raise MissingFileError(f"{what} not found: {path} (looked in {path.parent})") from None
-    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
-        raise InputError(f"{what} {path} is not readable JSON: {error}") from None
-
-
 def write_json(path: str | os.PathLike, content: Any) -> None:
     """Write JSON; a half-written file never has the name."""
     write_atomic(path, json.dumps(content).encode())
@@ -99,12 +87,14 @@ def read_ground_truth(gt: str | os.PathLike | Mapping[str, Any]) -> GroundTruth:
     """Load and check COCO annotations.
 
     A missing `area` becomes the box area and a missing `iscrowd` 0, as box-only converters mean it.
+    That is for evaluation alone: `datasets.check_coco` refuses a training set without `area`,
+    which mmdet reads.
 
     Raises:
         InputError: not a COCO detection file; the message names the record.
     """
     source = "the annotations" if isinstance(gt, Mapping) else str(gt)
-    content = gt if isinstance(gt, Mapping) else read_json(gt, "annotation file")
+    content = gt if isinstance(gt, Mapping) else read_json(gt)
     sections = _sections(content, source)
     image_ids = _ids(sections["images"], "image", source)
     category_ids = _ids(sections["categories"], "category", source)
@@ -183,9 +173,9 @@ def _check_annotation(annotation: Any, images: set[int], categories: set[int], s
             f"{source}: annotation {annotation!r:.80} needs 'bbox', 'image_id' and 'category_id'"
         ) from None
     label = f"{source}: annotation {annotation.get('id')}"
-    if image not in images:
+    if type(image) is not int or image not in images:
         raise InputError(f"{label} belongs to image {image!r}, which is not in 'images'")
-    if category not in categories:
+    if type(category) is not int or category not in categories:
         raise InputError(f"{label} has category {category!r}, which is not in 'categories'")
     if not isinstance(box, Sequence) or len(box) != 4 or not all(map(_is_number, box)):
         raise InputError(f"{label} has bbox {box!r:.60}, expected four numbers x, y, width, height")

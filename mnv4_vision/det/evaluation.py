@@ -15,12 +15,8 @@ from typing import Any
 import numpy as np
 
 from mnv4_vision.core.errors import InputError, MissingFileError, did_you_mean
-from mnv4_vision.det.coco_files import (
-    GroundTruth,
-    detections_array,
-    read_ground_truth,
-    read_json,
-)
+from mnv4_vision.datasets import read_json
+from mnv4_vision.det.coco_files import GroundTruth, detections_array, read_ground_truth
 
 __all__ = ["BACKENDS", "STATISTICS", "CocoScores", "evaluate_coco", "format_table"]
 

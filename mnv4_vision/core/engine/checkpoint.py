@@ -3,54 +3,26 @@
 mmengine's own loader falls back to unrestricted pickle, and only warns about keys that differ.
 """
 
-import collections
 import logging
-import pickle
-import re
-import zipfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
-from mmengine.logging import HistoryBuffer, print_log
+from mmengine.logging import print_log
 from torch import nn
 
 from mnv4_vision.core.errors import InputError, MissingFileError
+from mnv4_vision.core.torch_file import load_torch, strip_parallel
 
 __all__ = ["find_checkpoint", "load_checkpoint_checked", "read_checkpoint"]
 
 
-def _history_method(owner: type, name: str) -> Any:
-    """Stand in for the `getattr` by which a `HistoryBuffer` refers to its own methods."""
-    if owner is not HistoryBuffer or name.startswith("_"):
-        raise pickle.UnpicklingError("GLOBAL getattr")
-    return getattr(owner, name)
-
-
-# What mmengine's message hub and metadata are made of. numpy 1 wrote its two functions under
-# another module name.
-_RECONSTRUCT = np.empty(0).__reduce__()[0]
-_SCALAR = np.float64(0).__reduce__()[0]
-SAFE_GLOBALS = [
-    (_history_method, "builtins.getattr"),
-    HistoryBuffer,
-    collections.defaultdict,
-    np.ndarray,
-    np.dtype,
-    *{type(np.dtype(code)) for code in "?bBhHiIlLqQefd"},
-    *((_RECONSTRUCT, f"numpy.{core}.multiarray._reconstruct") for core in ("core", "_core")),
-    *((_SCALAR, f"numpy.{core}.multiarray.scalar") for core in ("core", "_core")),
-]
-
-
-def read_checkpoint(path: str | Path, map_location: str = "cpu") -> dict[str, Any]:
-    """Read a checkpoint file with restricted unpickling.
+def read_checkpoint(path: str | Path) -> dict[str, Any]:
+    """Read a checkpoint file to the CPU with restricted unpickling.
 
     Args:
         path: mmengine checkpoint or a bare state dict.
-        map_location: device of the tensors.
 
     Returns:
         At least `state_dict` (without the `module.` that data parallelism adds) and `meta`.
@@ -62,15 +34,14 @@ def read_checkpoint(path: str | Path, map_location: str = "cpu") -> dict[str, An
     path = Path(path)
     if not path.is_file():
         raise MissingFileError(f"checkpoint not found: {path}{_neighbours(path)}")
-    content = _unpickle(path, map_location)
+    content = load_torch(path)
     state = content.get("state_dict", content) if isinstance(content, Mapping) else None
     is_state = isinstance(state, Mapping) and any(map(torch.is_tensor, state.values()))
     if not is_state:
         raise InputError(f"{path} holds no model weights (no 'state_dict'): is it a checkpoint?")
     meta = content.get("meta", {}) if state is not content else {}
-    state = {re.sub(r"^module\.", "", key): value for key, value in state.items()}
     rest = content if state is not content and "state_dict" in content else {}
-    return {**rest, "state_dict": state, "meta": meta}
+    return {**rest, "state_dict": strip_parallel(state), "meta": meta}
 
 
 def find_checkpoint(path: str | Path) -> Path:
@@ -111,6 +82,7 @@ def load_checkpoint_checked(
     Raises:
         InputError: unreadable, of another model, or with another number of classes.
     """
+    model = getattr(model, "module", model)  # inside DDP
     checkpoint = read_checkpoint(path)
     state, meta = checkpoint["state_dict"], checkpoint["meta"]
     own = model.state_dict()
@@ -140,38 +112,6 @@ def load_checkpoint_checked(
         )
     model.load_state_dict(state, strict=False)
     return meta
-
-
-def _unpickle(path: Path, map_location: str) -> Any:
-    try:
-        if zipfile.is_zipfile(path):
-            _check_crc(path)
-        with torch.serialization.safe_globals(SAFE_GLOBALS):
-            return torch.load(path, map_location=map_location, weights_only=True)
-    except pickle.UnpicklingError as error:
-        refused = re.search(r"GLOBAL (\S+)", str(error))
-        if refused:
-            raise InputError(
-                f"checkpoint {path} holds a {refused[1]} object, which could run code when "
-                "loaded; only tensors, numbers and text are accepted"
-            ) from None
-        reason = error
-    except (RuntimeError, EOFError, ValueError, KeyError, AttributeError, OSError) as error:
-        reason = error
-    line = next(iter(str(reason).strip().splitlines()), type(reason).__name__)
-    size = path.stat().st_size
-    raise InputError(
-        f"checkpoint {path} ({size:,} bytes) is damaged or not a checkpoint: {line:.120}. "
-        "Copy or download it again, or use an earlier one"
-    )
-
-
-def _check_crc(path: Path) -> None:
-    """Raise OSError if a record of the archive is damaged; torch.load does not notice."""
-    with zipfile.ZipFile(path) as archive:
-        broken = archive.testzip()
-    if broken is not None:
-        raise OSError(f"checksum of its record {broken} is wrong")
 
 
 def _check_num_classes(

@@ -14,8 +14,8 @@ from mmengine.registry import HOOKS
 from mmengine.runner import IterBasedTrainLoop, Runner
 from mmengine.runner.base_loop import BaseLoop
 
-from mnv4_vision.core.engine._atomic import write_atomic
 from mnv4_vision.core.engine.curves import Row, draw_curves
+from mnv4_vision.core.files import write_atomic
 
 __all__ = ["HistoryHook", "read_history"]
 

@@ -6,7 +6,6 @@ validation that was killed, and overwrites checkpoints in place. See `ExactResum
 
 import functools
 import random
-import zipfile
 from collections import deque
 from pathlib import Path
 from typing import Any
@@ -22,7 +21,8 @@ from mmengine.runner import IterBasedTrainLoop, Runner
 from mmengine.runner.base_loop import BaseLoop
 from torch.utils.data import DataLoader
 
-from mnv4_vision.core.engine._atomic import write_atomic
+from mnv4_vision.core.files import write_atomic
+from mnv4_vision.core.torch_file import is_intact
 
 __all__ = ["AtomicCheckpointHook", "ExactResumeHook", "find_resume", "seed_worker"]
 
@@ -176,6 +176,13 @@ class AtomicCheckpointHook(CheckpointHook):
         kwargs.setdefault("backend_args", {"backend": "atomic_local"})
         super().__init__(**kwargs)
 
+    def before_train(self, runner: Runner) -> None:
+        """Remove what a run that was killed while it saved left half-written."""
+        super().before_train(runner)
+        if is_main_process():
+            for leftover in Path(self.out_dir).glob(".*.pth.*.tmp"):
+                leftover.unlink(missing_ok=True)
+
     def _save_checkpoint_with_step(self, runner: Runner, step: int, meta: dict) -> None:
         outdated = self._keep(runner, step) if self.max_keep_ckpts > 0 else []
         limit, self.max_keep_ckpts = self.max_keep_ckpts, -1  # mmengine would delete first
@@ -212,13 +219,4 @@ def find_resume(work_dir: str | Path) -> Path | None:
         last = Path(text)
         # A work_dir that was moved: the pointer holds an absolute path of old.
         files.insert(0, last if last.is_file() else work_dir / last.name)
-    return next((file for file in files if _is_intact(file)), None)
-
-
-def _is_intact(file: Path) -> bool:
-    """Whether every record of a checkpoint (a zip archive since torch 1.6) has its checksum."""
-    try:
-        with zipfile.ZipFile(file) as archive:
-            return archive.testzip() is None
-    except (OSError, zipfile.BadZipFile):
-        return False
+    return next((file for file in files if is_intact(file)), None)

@@ -1,10 +1,14 @@
 """Convert a checkpoint of this toolkit to timm's names and back, complete and checked."""
 
+import logging
 from pathlib import Path
+
+from mmengine.logging import print_log
 
 from mnv4_vision.core.backbones import ARCHS, get_arch, to_timm
 from mnv4_vision.core.errors import InputError
 from mnv4_vision.core.weights.catalogue import TIMM_ARCHS, find_entry
+from mnv4_vision.core.weights.config_text import settings_in
 from mnv4_vision.core.weights.files import WeightsFile, save
 from mnv4_vision.core.weights.layout import (
     compare_with_arch,
@@ -18,9 +22,19 @@ from mnv4_vision.core.weights.report import LoadReport
 
 __all__ = ["convert_from_timm", "convert_to_timm"]
 
+# Settings of `MobileNetV4` that no tensor shows: timm's name, and the default both have.
+_TIMM_ARGUMENTS = {
+    "bn_eps": ("bn_eps", 1e-5),
+    "padding": ("pad_type", "symmetric"),
+    "output_stride": ("output_stride", 32),  # in timm with features_only=True
+}
+
 
 def convert_to_timm(src: str | Path, dst: str | Path, arch: str | None = None) -> LoadReport:
     """Write the MobileNetV4 inside a checkpoint with timm's names.
+
+    Settings that `timm.create_model` must be given to compute the same (`bn_eps`, ...) are
+    printed and kept in the file's metadata as `timm_arguments`.
 
     Args:
         src: Checkpoint of a backbone, classifier, detector or segmenter (of a run with EMA the
@@ -42,7 +56,14 @@ def convert_to_timm(src: str | Path, dst: str | Path, arch: str | None = None) -
     if arch not in TIMM_ARCHS:
         raise InputError(f"{file.path} is a {arch}, which timm does not have")
     state, report = compare_with_arch(file, arch)
-    save(dst, to_timm(state, arch), _meta(src, arch, file.meta.get("source")))
+    meta = _meta(src, arch, file.meta.get("source"))
+    if arguments := _timm_arguments(file):
+        meta["timm_arguments"] = arguments
+    save(dst, to_timm(state, arch), meta)
+    if arguments:
+        text = ", ".join(f"{name}={value!r}" for name, value in arguments.items())
+        message = f"{dst}: give timm.create_model {text}, or its outputs differ"
+        print_log(message, logger="current", level=logging.WARNING)
     return report
 
 
@@ -68,6 +89,16 @@ def convert_from_timm(src: str | Path, dst: str | Path, arch: str | None = None)
     state, report = compare_with_arch(file, arch)
     save(dst, state, _meta(src, arch, entry.name if entry else file.meta.get("source")))
     return report
+
+
+def _timm_arguments(file: WeightsFile) -> dict[str, object]:
+    """What timm's model needs beyond its name to compute what the checkpoint's config says."""
+    settings = settings_in(str(file.meta.get("cfg", "")), "backbone")
+    return {
+        name: settings[key]
+        for key, (name, default) in _TIMM_ARGUMENTS.items()
+        if settings.get(key, default) != default
+    }
 
 
 def _decide_arch(file: WeightsFile, given: str | None) -> str:

@@ -1,21 +1,18 @@
-"""Weight files on disk: read without running any code of theirs, write without half a file."""
+"""Weight files on disk: safetensors and torch checkpoints, with what they say about themselves."""
 
 import json
-import os
-import re
-import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from pickle import UnpicklingError
 
-import numpy as np
 import safetensors
 import safetensors.torch
 import torch
 from torch import Tensor
 
 from mnv4_vision.core.errors import InputError, MissingFileError
+from mnv4_vision.core.files import write_atomic
+from mnv4_vision.core.torch_file import damaged, first_line, load_torch, strip_parallel
 
 __all__ = ["SUFFIXES", "WeightsFile", "find_weights_file", "read_meta", "read_weights", "save"]
 
@@ -32,7 +29,7 @@ class WeightsFile:
 
     Attributes:
         path: The file.
-        state_dict: Its tensors as named in the file.
+        state_dict: Its tensors as named in the file, but for the `module.` of a parallel model.
         meta: What it says about itself: `arch`, `mean`, `std` (0..1), `source` for files that
             this toolkit wrote, `cfg` and more for mmengine's checkpoints.
     """
@@ -76,12 +73,12 @@ def read_weights(path: str | Path) -> WeightsFile:
     if path.suffix == ".safetensors":
         with _open_safetensors(path) as file:
             tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
-            return WeightsFile(path, tensors, _parse_meta(file.metadata()))
-    content = _torch_load(path)
+            return WeightsFile(path, strip_parallel(tensors), _parse_meta(file.metadata()))
+    content = load_torch(path)
     tensors = _named_tensors(content)
     if not tensors:
         raise InputError(f"{path} holds no named tensors: it is not a checkpoint of a model")
-    return WeightsFile(path, tensors, _meta_of(content))
+    return WeightsFile(path, strip_parallel(tensors), _meta_of(content))
 
 
 def read_meta(path: str | Path) -> dict[str, object]:
@@ -90,7 +87,7 @@ def read_meta(path: str | Path) -> dict[str, object]:
     if path.suffix == ".safetensors":
         with _open_safetensors(path) as file:
             return _parse_meta(file.metadata())
-    return _meta_of(_torch_load(path))
+    return _meta_of(load_torch(path))
 
 
 def save(path: str | Path, state_dict: Mapping[str, Tensor], meta: Mapping[str, object]) -> None:
@@ -106,31 +103,25 @@ def save(path: str | Path, state_dict: Mapping[str, Tensor], meta: Mapping[str, 
         # "pt" is what timm and transformers look for; the format knows strings only.
         texts = {k: v if isinstance(v, str) else json.dumps(v) for k, v in meta.items()}
         metadata = {"format": "pt"} | texts
-        _write_atomically(path, lambda p: safetensors.torch.save_file(tensors, p, metadata))
+        _write(path, lambda p: safetensors.torch.save_file(tensors, p, metadata))
     else:
         content = {"meta": dict(meta), "state_dict": tensors}
-        _write_atomically(path, lambda p: torch.save(content, p))
+        _write(path, lambda p: torch.save(content, p))
 
 
-def _write_atomically(path: Path, write: Callable[[Path], object]) -> None:
-    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.tmp")
+def _write(path: Path, write: Callable[[Path], object]) -> None:
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            write(temporary)
-            os.replace(temporary, path)
-        finally:
-            temporary.unlink(missing_ok=True)
+        write_atomic(path, write)
     except (OSError, safetensors.SafetensorError, RuntimeError) as error:
         # torch and safetensors report a full disk as RuntimeError and SafetensorError.
-        raise InputError(f"cannot write {path}: {_first_line(error)}") from error
+        raise InputError(f"cannot write {path}: {first_line(error)}") from error
 
 
 def _open_safetensors(path: Path) -> safetensors.safe_open:
     try:
         return safetensors.safe_open(path, framework="pt")
     except safetensors.SafetensorError as error:
-        raise _damaged(path, error) from error
+        raise damaged(path, error) from error
     except OSError as error:
         raise InputError(f"cannot read {path}: {error.strerror or error}") from error
 
@@ -143,60 +134,6 @@ def _parse_meta(metadata: Mapping[str, str] | None) -> dict[str, object]:
         except json.JSONDecodeError:
             parsed[key] = value
     return parsed
-
-
-class _Ignored:
-    """Stands in for what a checkpoint holds beside tensors: mmengine's training log."""
-
-    def __new__(cls, *_: object) -> "_Ignored":
-        return object.__new__(cls)
-
-    def __setstate__(self, state: object) -> None:
-        pass
-
-
-def _safe_globals() -> list:
-    """Names that mmengine's checkpoints mention beyond torch's own, harmless ones or stand-ins.
-
-    mmengine allows the real `builtins.getattr`, with which a file could reach any code.
-    """
-    ignored = ("builtins.getattr", "mmengine.logging.history_buffer.HistoryBuffer")
-    core = np._core if hasattr(np, "_core") else np.core
-    allowed = [(_Ignored, name) for name in ignored]
-    for package in ("numpy.core", "numpy._core"):  # numpy 1 and 2, whichever wrote the file
-        allowed += [
-            (core.multiarray._reconstruct, f"{package}.multiarray._reconstruct"),
-            (core.multiarray.scalar, f"{package}.multiarray.scalar"),
-        ]
-    dtypes = {type(np.dtype(code)) for code in np.typecodes["All"]}
-    return [*allowed, np.ndarray, np.dtype, *dtypes]
-
-
-def _torch_load(path: Path) -> object:
-    try:
-        with torch.serialization.safe_globals(_safe_globals()):
-            return torch.load(path, map_location="cpu", weights_only=True)
-    except OSError as error:
-        raise InputError(f"cannot read {path}: {error.strerror or error}") from error
-    except UnpicklingError as error:
-        if forbidden := re.search(r"GLOBAL ([\w.]+)", str(error)):
-            raise InputError(
-                f"{path} holds Python objects ({forbidden[1]}), which are not loaded for safety: "
-                "save its state_dict alone"
-            ) from error
-        raise _damaged(path, error) from error
-    except Exception as error:  # a damaged pickle can fail in any way
-        raise _damaged(path, error) from error
-
-
-def _damaged(path: Path, error: Exception) -> InputError:
-    return InputError(
-        f"{path} is damaged or not a weights file ({_first_line(error)}): copy or download it again"
-    )
-
-
-def _first_line(error: Exception) -> str:
-    return next(iter(str(error).splitlines()), type(error).__name__)[:160]
 
 
 def _named_tensors(content: object) -> dict[str, Tensor]:

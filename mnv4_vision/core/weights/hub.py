@@ -10,6 +10,7 @@ import hashlib
 import os
 import re
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import safetensors
 
@@ -20,6 +21,7 @@ __all__ = ["WEIGHTS_FILENAME", "download"]
 WEIGHTS_FILENAME = "model.safetensors"
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")
+_HOST = re.compile(r"[\w.:-]+")
 _BY_HAND = "copy the file by hand and pass its path, or train from scratch with pretrained=None"
 
 
@@ -67,8 +69,11 @@ def _fetch(
 
     endpoint = endpoint or hub.constants.ENDPOINT
     what = f"{hub_id}/{filename}"
-    if local_files_only or hub.constants.HF_HUB_OFFLINE:
+    if hub.constants.HF_HUB_OFFLINE:
         raise InputError(f"{what} is not in the cache and HF_HUB_OFFLINE is on: {_BY_HAND}")
+    if local_files_only:
+        raise InputError(f"{what} is not in the cache, the only place to look: {_BY_HAND}")
+    _check_endpoint(endpoint)
     # HTTPError is the base class of the transport's errors, whichever transport the client uses.
     failures = (errors.HTTPError, OSError, getattr(errors, "XetDownloadError", OSError))
     try:
@@ -80,6 +85,19 @@ def _fetch(
         raise InputError(f"{what}: {_explain(error, endpoint)}") from error
     _verify(path, etag)
     return path
+
+
+def _check_endpoint(endpoint: str) -> None:
+    try:
+        parts = urlsplit(endpoint)
+        is_address = parts.scheme in ("http", "https") and parts.port != 0
+        is_address = is_address and _HOST.fullmatch(parts.hostname or "")
+    except ValueError:
+        is_address = False
+    if not is_address:
+        raise InputError(
+            f"HF_ENDPOINT {endpoint!r} is no address such as 'https://huggingface.co': correct it"
+        )
 
 
 def _explain(error: Exception, endpoint: str) -> str:

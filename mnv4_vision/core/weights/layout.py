@@ -37,8 +37,7 @@ def our_layout(file: WeightsFile, arch: str | Arch) -> dict[str, Tensor]:
     Raises:
         InputError: timm's weights of another architecture.
     """
-    # A parallel or averaged model puts `module.` in front of everything.
-    state = {key.removeprefix("module."): value for key, value in file.state_dict.items()}
+    state = file.state_dict
     if is_timm(state):
         return from_timm(state, arch, PREFIX)
     if any(key.startswith(PREFIX) for key in state):

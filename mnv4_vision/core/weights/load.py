@@ -8,12 +8,12 @@ import torch
 from mmengine.dist import all_gather_object, get_rank, get_world_size
 from torch import Tensor, nn
 
-from mnv4_vision.core.backbones import ARCHS, Arch
+from mnv4_vision.core.backbones import ARCHS, Arch, get_arch
 from mnv4_vision.core.errors import InputError
-from mnv4_vision.core.weights.catalogue import get_entry
+from mnv4_vision.core.weights.catalogue import find_entry, get_entry
 from mnv4_vision.core.weights.files import WeightsFile, read_weights
 from mnv4_vision.core.weights.hub import download
-from mnv4_vision.core.weights.layout import PREFIX, fitting_archs, our_layout
+from mnv4_vision.core.weights.layout import PREFIX, fitting_archs, our_layout, stated_arch
 from mnv4_vision.core.weights.normalisation import is_local
 from mnv4_vision.core.weights.report import LoadReport, compare
 
@@ -38,11 +38,12 @@ def load_pretrained(module: nn.Module, name: str, strict: bool = False) -> LoadR
         What was matched, missing, unexpected, mismatched and unused.
 
     Raises:
-        InputError: Unknown name, no network, damaged or wrong file, fewer than 90 % of the
-            module's tensors matched.
+        InputError: Unknown name, no network, damaged or wrong file, one that is said to be
+            of another architecture, fewer than 90 % of the module's tensors matched.
     """
     file = open_weights(name)
     backbone = getattr(module, "backbone", module)
+    _check_stated(file, name, backbone.arch)
     try:
         found = our_layout(file, backbone.arch)
     except InputError as error:
@@ -74,22 +75,61 @@ def _download_once(hub_id: str) -> Path:
     if get_world_size() == 1:
         return download(hub_id)
     path, problem = None, None
-    if int(os.environ.get("LOCAL_RANK", get_rank())) == 0:
-        try:
-            path = download(hub_id)
-        except InputError as error:
-            problem = str(error)
+    if _local_rank() == 0:
+        path, problem = _try_download(hub_id)
+    _raise_together(problem)
+    if path is None:
+        path, problem = _try_download(hub_id, local_files_only=True)
+    _raise_together(problem)
+    return path
+
+
+def _local_rank() -> int:
+    # torchrun's and Slurm's (through mmengine), then Open MPI's; without either one machine.
+    names = ("LOCAL_RANK", "OMPI_COMM_WORLD_LOCAL_RANK")
+    return int(next((os.environ[name] for name in names if name in os.environ), get_rank()))
+
+
+def _try_download(hub_id: str, **options: bool) -> tuple[Path | None, str | None]:
+    try:
+        return download(hub_id, **options), None
+    except InputError as error:
+        return None, f"rank {get_rank()}: {error}"
+
+
+def _raise_together(problem: str | None) -> None:
+    """Raise on every process the first problem that any of them has."""
     for message in all_gather_object(problem):
         if message is not None:
             raise InputError(message)
-    return path or download(hub_id, local_files_only=True)
 
 
-def _misfit(file: WeightsFile, arch: Arch, problem: str) -> InputError:
+def _check_stated(file: WeightsFile, name: str, arch: Arch) -> None:
+    """Refuse weights that are said to be of a network that computes something else.
+
+    The shapes cannot tell: `conv_m`, `conv_aa_m` and `conv_blur_m` have the same.
+    """
+    entry = find_entry(name)
+    stated = entry.arch if entry else stated_arch(file)
+    if stated is None and (entry := find_entry(file.path.stem)):
+        stated = entry.arch
+    if stated is None:
+        return
+    for setting in ("activation", "downsample_filter"):
+        own, theirs = getattr(arch, setting), getattr(get_arch(stated), setting)
+        if own != theirs:
+            problem = f"its weights need {setting}={theirs!r}, the model has {own!r}"
+            raise _misfit(file, arch, problem, [stated])
+
+
+def _misfit(
+    file: WeightsFile, arch: Arch, problem: str, fitting: list[str] | None = None
+) -> InputError:
     model = next((name for name, table in ARCHS.items() if table == arch), "a custom architecture")
-    fitting = ", ".join(fitting_archs(file)) or "no known architecture"
+    archs = fitting_archs(file) if fitting is None else fitting
+    fits = ", ".join(archs) or "no known architecture"
     return InputError(
-        f"{file.path} does not fit: {problem}; the model is {model}, the file fits {fitting}: "
+        f"{file.path} does not fit: {problem}; the model is {model}, the file fits {fits}: "
         "check arch and pretrained"
     )
 

@@ -1,7 +1,6 @@
 """Mean and standard deviation that go with a set of weights, so that no config types them."""
 
 import json
-from collections.abc import Sequence
 from pathlib import Path
 
 from mnv4_vision.core.errors import InputError
@@ -64,29 +63,34 @@ def _of_file(path: Path) -> MeanStd | None:
         return _checked(meta["mean"], meta["std"], path)
     preprocessor = settings_in(str(meta.get("cfg", "")), "data_preprocessor")
     if "mean" in preprocessor and "std" in preprocessor:
-        scaled = ([value / 255 for value in preprocessor[key]] for key in ("mean", "std"))
-        return _checked(*scaled, path)
+        return _checked(preprocessor["mean"], preprocessor["std"], path, scale=255)
     config = path.with_name("config.json")
     if config.is_file():
-        timm_config = _read_json(config).get("pretrained_cfg", {})
+        timm_config = _timm_config(config)
         if "mean" in timm_config and "std" in timm_config:
             return _checked(timm_config["mean"], timm_config["std"], config)
     entry = find_entry(path.stem)
     return (entry.mean, entry.std) if entry else None
 
 
-def _read_json(path: Path) -> dict:
+def _timm_config(path: Path) -> dict[str, object]:
+    """What timm's `config.json` says about the images; nothing if it is another program's."""
     try:
-        return json.loads(path.read_text())
+        content = json.loads(path.read_text())
     except ValueError as error:
         raise InputError(f"{path} is not JSON ({error}); remove or repair it") from error
+    config = content.get("pretrained_cfg") if isinstance(content, dict) else None
+    return config if isinstance(config, dict) else {}
 
 
-def _checked(mean: Sequence[float], std: Sequence[float], path: Path) -> MeanStd:
+def _checked(mean: object, std: object, path: Path, scale: float = 1) -> MeanStd:
+    """Return mean and std divided by `scale`, which must then be three numbers in 0..1 each."""
     try:
-        mean, std = tuple(map(float, mean)), tuple(map(float, std))
-    except (TypeError, ValueError) as error:
+        mean, std = (tuple(float(value) / scale for value in values) for values in (mean, std))
+    except (TypeError, ValueError, OverflowError) as error:
         raise InputError(f"{path}: mean {mean!r}, std {std!r} are not three numbers") from error
-    if not (len(mean) == len(std) == 3 and all(0 <= m <= 1 for m in mean) and min(std) > 0):
+    if not (
+        len(mean) == len(std) == 3 and all(0 <= m <= 1 for m in mean) and all(s > 0 for s in std)
+    ):
         raise InputError(f"{path}: mean {mean} and std {std} should be three numbers in 0..1")
     return mean, std

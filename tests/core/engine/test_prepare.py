@@ -1,9 +1,10 @@
 """From flags to the resolved config: every flag lands, every mistake is one line."""
 
 import pytest
+import torch
 
 from mnv4_vision.core.engine import RunOptions, load_config, prepare_config
-from mnv4_vision.core.engine.prepare import set_epochs
+from mnv4_vision.core.engine.prepare import _set_amp, set_epochs
 from mnv4_vision.core.engine.task import build_task, pipelines_of, replace_value
 from mnv4_vision.core.errors import InputError, MissingFileError
 
@@ -98,3 +99,43 @@ def test_broken_config_names_file_and_line(tmp_path):
     broken.write_text("a = 1\nb = (\n")
     with pytest.raises(InputError, match=r"broken\.py, line 2"):
         prepare(broken)
+
+
+@pytest.mark.parametrize("start", ["OptimWrapper", "AmpOptimWrapper", "Bf16OptimWrapper"])
+@pytest.mark.parametrize("gpu", [False, True])
+@pytest.mark.parametrize("amp", [None, False, True])
+def test_amp_chooses_the_wrapper_of_this_machine(monkeypatch, start, gpu, amp):
+    monkeypatch.setattr("torch.cuda.is_available", lambda: gpu)
+    cfg = load_config(CONFIG)
+    cfg.optim_wrapper.update(type=start, loss_scale="dynamic")
+    _set_amp(cfg, amp)
+    on = gpu if amp is None else amp
+    expected = "OptimWrapper" if not on else "AmpOptimWrapper" if gpu else "Bf16OptimWrapper"
+    assert cfg.optim_wrapper.type == expected
+    assert ("loss_scale" in cfg.optim_wrapper) == (expected == "AmpOptimWrapper")
+
+
+def test_typed_normalisation_is_kept():
+    cfg = prepare(cfg_options={"model.data_preprocessor.mean": [1.0, 2.0, 3.0]})
+    assert cfg.model.data_preprocessor.mean == [1.0, 2.0, 3.0]
+
+
+def test_work_dir_of_a_run_is_kept(tmp_path):
+    prepare(work_dir="out/run").dump(tmp_path / "config.py")
+    assert prepare(tmp_path / "config.py").work_dir == "out/run"
+
+
+def test_launcher_and_torchrun_belong_together(monkeypatch):
+    monkeypatch.delenv("LOCAL_RANK", raising=False)
+    with pytest.raises(InputError, match="start it with torchrun"):
+        prepare(launcher="pytorch")
+    monkeypatch.setenv("LOCAL_RANK", "0")
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    with pytest.raises(InputError, match="pass --launcher pytorch"):
+        prepare()
+
+
+def test_checkpoint_given_as_config(tmp_path):
+    torch.save({"weight": torch.zeros(3)}, tmp_path / "epoch_1.pth")
+    with pytest.raises(InputError, match="is it a checkpoint"):
+        prepare(tmp_path / "epoch_1.pth")

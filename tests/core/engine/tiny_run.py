@@ -22,7 +22,7 @@ from mmengine.optim import CosineAnnealingLR, LinearLR, OptimWrapper
 from mmengine.runner import EpochBasedTrainLoop, Runner, ValLoop
 from torch import nn
 
-from mnv4_vision.core.engine import _atomic
+from mnv4_vision.core import files
 from mnv4_vision.core.engine.history import HistoryHook
 from mnv4_vision.core.engine.progress import ProgressHook
 from mnv4_vision.core.engine.resume import AtomicCheckpointHook, ExactResumeHook
@@ -83,7 +83,7 @@ class KillHook(Hook):
 
     def after_train_epoch(self, runner):
         if self.place == "save" and runner.epoch == 2:
-            _atomic.os.replace = lambda *_: kill()
+            files.os.replace = lambda *_: kill()
 
 
 class ProbeHook(Hook):

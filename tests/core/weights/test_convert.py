@@ -1,3 +1,5 @@
+import json
+
 import pytest
 import safetensors
 import torch
@@ -10,6 +12,7 @@ from torch import nn
 from mnv4_vision.core.backbones import MobileNetV4, MobileNetV4Classifier
 from mnv4_vision.core.errors import InputError
 from mnv4_vision.core.weights import (
+    convert,
     convert_from_timm,
     convert_to_timm,
     load_pretrained,
@@ -24,8 +27,8 @@ def source():
     torch.manual_seed(1)
     model = MobileNetV4Classifier(ARCH, num_classes=NUM_CLASSES)
     for value in model.state_dict().values():
-        if value.is_floating_point():
-            value.uniform_(0.1, 1)
+        if value.is_floating_point() and value.ndim == 1:
+            value.uniform_(0.5, 1)
     return model.state_dict()
 
 
@@ -54,7 +57,9 @@ def test_ours_to_timm_and_back_is_bit_equal(source, ours, tmp_path):
     own.load_state_dict(source)
     images = torch.rand(2, 3, 70, 52)
     with torch.no_grad():
-        torch.testing.assert_close(own(images), model(images), rtol=1e-4, atol=1e-5)
+        expected = own(images)
+        assert expected.isfinite().all()
+        torch.testing.assert_close(model(images), expected, rtol=1e-4, atol=1e-5)
 
     convert_from_timm(there, back)
     assert_equal(torch.load(back)["state_dict"], source)
@@ -77,6 +82,51 @@ def test_timm_to_ours_and_back_is_bit_equal(tmp_path):
     assert normalisation_for(str(ours))["mean"] == [127.5] * 3
     convert_to_timm(ours, back)
     assert_equal(load_file(back), state)
+
+
+def test_settings_that_no_tensor_shows_are_told(source, tmp_path, monkeypatch):
+    timm = pytest.importorskip("timm")
+    said = []
+    monkeypatch.setattr(convert, "print_log", lambda message, **_: said.append(message))
+    config = "model = dict(backbone=dict(bn_eps=0.01, padding='same', drop_path_rate=0.1))"
+    run, there = tmp_path / "run.pth", tmp_path / "timm.safetensors"
+    torch.save({"meta": {"cfg": config, "arch": ARCH}, "state_dict": source}, run)
+    convert_to_timm(run, there)
+    with safetensors.safe_open(there, framework="pt") as file:
+        arguments = json.loads(file.metadata()["timm_arguments"])
+    assert arguments == {"bn_eps": 0.01, "pad_type": "same"}
+    assert said == [
+        f"{there}: give timm.create_model bn_eps=0.01, pad_type='same', or its outputs differ"
+    ]
+
+    own = MobileNetV4Classifier(ARCH, num_classes=NUM_CLASSES, bn_eps=0.01, padding="same").eval()
+    own.load_state_dict(source)
+    told, untold = (
+        timm.create_model(
+            TIMM_NAME, num_classes=NUM_CLASSES, checkpoint_path=str(there), **options
+        ).eval()
+        for options in (arguments, {})
+    )
+    images = torch.rand(1, 3, 64, 64)
+    with torch.no_grad():
+        expected = own(images)
+        torch.testing.assert_close(told(images), expected, rtol=1e-4, atol=1e-5)
+        assert not torch.allclose(untold(images), expected, rtol=1e-2, atol=1e-5)
+
+
+def test_parallel_models_are_recognised_whosever_names_they_have(source, ours, tmp_path):
+    def parallel(state, path):
+        torch.save({"module." + key: value for key, value in state.items()}, path)
+        return path
+
+    convert_to_timm(ours, tmp_path / "timm.pth")
+    named = torch.load(tmp_path / "timm.pth")["state_dict"]
+    timms = parallel(named, tmp_path / "timms.pth")
+    convert_from_timm(timms, tmp_path / "back.pth", ARCH)
+    assert_equal(torch.load(tmp_path / "back.pth")["state_dict"], source)
+    refused(tmp_path, convert_to_timm, timms, tmp_path / "x.pth", match="timm's names already")
+    convert_to_timm(parallel(source, tmp_path / "p.pth"), tmp_path / "again.pth", ARCH)
+    assert_equal(torch.load(tmp_path / "again.pth")["state_dict"], named)
 
 
 class TinyClassifier(BaseModel):

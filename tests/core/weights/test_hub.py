@@ -96,7 +96,9 @@ def test_hub_file_that_is_no_safetensors_is_refused(hub, get):
 
 
 def test_offline_uses_the_cache_and_says_when_it_cannot(hub, get):
-    assert "HF_HUB_OFFLINE" in failure(get, local_files_only=True)
+    message = failure(get, local_files_only=True)
+    assert "not in the cache, the only place to look" in message
+    assert "HF_HUB_OFFLINE" not in message
     assert hub.requests == []
     assert get() == get(local_files_only=True)
 
@@ -159,3 +161,11 @@ def test_cache_that_cannot_be_written(get, monkeypatch):
 
     monkeypatch.setattr(huggingface_hub, "hf_hub_download", denied)
     assert "cannot write /hub" in failure(get)
+
+
+@pytest.mark.parametrize(
+    "endpoint", ["http://host:abc", "http://host:99999", "http://", "ftp://host", "http://ho st"]
+)
+def test_endpoint_that_is_no_address(get, endpoint):
+    message = failure(get, endpoint=endpoint)
+    assert f"HF_ENDPOINT {endpoint!r} is no address" in message

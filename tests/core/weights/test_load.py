@@ -7,7 +7,7 @@ import torch
 
 from mnv4_vision.core.backbones import MobileNetV4, MobileNetV4Classifier, to_timm
 from mnv4_vision.core.errors import InputError, MissingFileError
-from mnv4_vision.core.weights import load_pretrained, normalisation_for
+from mnv4_vision.core.weights import load, load_pretrained, normalisation_for
 
 ARCH = "conv_s_035"
 
@@ -155,6 +155,15 @@ def test_truncated_file(source, model, suffix, kept, tmp_path):
     assert "\n" not in str(caught.value)
 
 
+def test_flipped_bit_is_refused(source, model, tmp_path):
+    path = write(tmp_path / "flipped.pth", dict(source))
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 0x10
+    path.write_bytes(data)
+    with pytest.raises(InputError, match=r"flipped\.pth is damaged .*checksum"):
+        load_pretrained(model, str(path))
+
+
 @pytest.mark.parametrize("content", [{"epoch": 3}, [1, 2], {"state_dict": {}}])
 def test_file_without_tensors(content, model, tmp_path):
     path = write(tmp_path / "empty.pth", content)
@@ -172,6 +181,79 @@ def test_code_in_a_file_is_not_run(source, model, tmp_path, capsys):
     with pytest.raises(InputError, match=r"evil\.pth holds Python objects"):
         load_pretrained(model, str(path))
     assert "ran" not in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("how", ["meta", "config", "file name"])
+@pytest.mark.parametrize("strict", [False, True])
+def test_twin_with_other_downsampling_is_refused(how, strict, tmp_path):
+    with torch.device("meta"):
+        state = MobileNetV4("conv_m").state_dict()
+    state = {key: torch.ones_like(value, device="cpu") for key, value in state.items()}
+    meta = {
+        "meta": {"arch": "conv_m"},
+        "config": {"cfg": "model = dict(backbone=dict(arch='conv_m'))"},
+        "file name": {},
+    }[how]
+    stem = "mobilenetv4_conv_medium.e500_r256_in1k" if how == "file name" else "weights"
+    path = tmp_path / f"{stem}.pth"
+    torch.save({"meta": meta, "state_dict": state}, path)
+
+    assert load_pretrained(MobileNetV4("conv_m"), str(path), strict=strict).is_clean
+    model = MobileNetV4("conv_blur_m")
+    with pytest.raises(InputError) as caught:
+        load_pretrained(model, str(path), strict=strict)
+    assert "downsample_filter=None, the model has 'blur'" in str(caught.value)
+    assert "the model is conv_blur_m, the file fits conv_m:" in str(caught.value)
+    assert not torch.equal(model.stem.conv.weight, state["stem.conv.weight"])
+
+
+@pytest.mark.parametrize("this_rank", [0, 1])
+def test_machine_without_the_download_fails_on_every_rank(monkeypatch, tmp_path, this_rank):
+    """Rank 1 is on another machine, and nothing tells it to download."""
+    gathered = []
+
+    def fetch(hub_id, local_files_only=False):
+        if this_rank == 1:
+            raise InputError("not in the cache")
+        return tmp_path / "model.safetensors"
+
+    def gather(mine):
+        others = [[None], ["rank 1: not in the cache" if this_rank == 0 else None]]
+        gathered.append([*others[len(gathered)], mine])
+        return gathered[-1]
+
+    monkeypatch.delenv("LOCAL_RANK", raising=False)
+    monkeypatch.delenv("OMPI_COMM_WORLD_LOCAL_RANK", raising=False)
+    for name, value in {
+        "download": fetch,
+        "all_gather_object": gather,
+        "get_rank": lambda: this_rank,
+        "get_world_size": lambda: 2,
+    }.items():
+        monkeypatch.setattr(load, name, value)
+    with pytest.raises(InputError, match="rank 1: not in the cache"):
+        load.open_weights("conv_s_050")
+    assert len(gathered) == 2
+
+
+@pytest.mark.parametrize("variable", ["LOCAL_RANK", "OMPI_COMM_WORLD_LOCAL_RANK"])
+def test_each_machine_downloads_once(monkeypatch, tmp_path, variable):
+    asked = []
+
+    def fetch(hub_id, local_files_only=False):
+        asked.append(local_files_only)
+        return tmp_path / "nothing.safetensors"
+
+    monkeypatch.delenv("LOCAL_RANK", raising=False)
+    monkeypatch.setattr(load, "download", fetch)
+    monkeypatch.setattr(load, "all_gather_object", lambda mine: [mine])
+    monkeypatch.setattr(load, "get_rank", lambda: 8)
+    monkeypatch.setattr(load, "get_world_size", lambda: 16)
+    for local_rank in ("0", "1"):
+        monkeypatch.setenv(variable, local_rank)
+        with pytest.raises(MissingFileError):
+            load.open_weights("conv_s_050")
+    assert asked == [False, True]
 
 
 def test_diverged_weights_are_refused(source, model, tmp_path):
@@ -249,6 +331,9 @@ def test_normalisation_of_a_file(source, ours, tmp_path):
     config = {"pretrained_cfg": {"mean": [0.2, 0.4, 0.6], "std": [0.1, 0.1, 0.2]}}
     (snapshot / "config.json").write_text(json.dumps(config))
     assert normalisation_for(str(snapshot))["mean"] == [51.0, 102.0, 153.0]
+    for other in ("[1]", '{"pretrained_cfg": null}'):  # another program's
+        (snapshot / "config.json").write_text(other)
+        assert normalisation_for(str(snapshot))["mean"] == IMAGENET
     (snapshot / "config.json").write_text("{")
     with pytest.raises(InputError, match=r"config\.json is not JSON"):
         normalisation_for(str(snapshot))
@@ -259,4 +344,13 @@ def test_impossible_normalisation(source, mean, tmp_path):
     path = tmp_path / "odd.pth"
     torch.save({"meta": {"mean": mean, "std": [0.2, 0.2, 0.2]}, "state_dict": source}, path)
     with pytest.raises(InputError, match=r"odd\.pth"):
+        normalisation_for(str(path))
+
+
+@pytest.mark.parametrize("mean", ["None", "[1.0, None, 3.0]", "7"])
+def test_impossible_normalisation_in_a_config(source, mean, tmp_path):
+    path = tmp_path / "odd.pth"
+    config = f"model = dict(data_preprocessor=dict(mean={mean}, std=[58.0, 57.0, 57.0]))"
+    torch.save({"meta": {"cfg": config}, "state_dict": source}, path)
+    with pytest.raises(InputError, match=r"odd\.pth: mean .* are not three numbers"):
         normalisation_for(str(path))
