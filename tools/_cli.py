@@ -43,6 +43,8 @@ def run_cli(main: Callable[[], int | None]) -> int:
         if error.name != "mnv4_vision":
             raise
         _complain("mnv4_vision is not installed: run `pip install -e .` in the checkout")
+    except PermissionError as error:
+        _complain(f"{error.filename}: no permission to write or read")
     except (ValueError, OSError) as error:
         if not _is_input_error(error):
             raise

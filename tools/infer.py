@@ -18,7 +18,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("inputs", nargs="+", help="image files, folders or globs")
     parser.add_argument("--out", default="predictions", metavar="DIR", help="default: predictions")
     parser.add_argument("--score-threshold", type=float, default=0.3, help="default: 0.3")
-    parser.add_argument("--device", default="cpu", help="cpu (default), cuda, cuda:1, ...")
+    parser.add_argument("--device", help="cpu, cuda, cuda:1, ... (default: a GPU if there is one)")
     return parser
 
 

@@ -1,6 +1,6 @@
 """Evaluate a checkpoint: COCO's twelve numbers and the AP of each class.
 
-Example: python tools/test.py configs/det/retina_mnv4_conv_m.py work_dirs/demo/last.pth --demo
+Example: python tools/test.py configs/det/retina_mnv4_conv_m.py work_dirs/demo --demo
 """
 
 import argparse
@@ -14,7 +14,7 @@ def build_parser() -> argparse.ArgumentParser:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     add_run_flags(parser)
-    parser.add_argument("checkpoint", help="checkpoint written by tools/train.py")
+    parser.add_argument("checkpoint", help="checkpoint, or a work dir for its best one")
     return parser
 
 

@@ -163,6 +163,10 @@ BROKEN_SETS = {
         lambda gt: {**gt, "annotations": [{**gt["annotations"][3], "category_id": 99}]},
         "99",
     ),
+    "list as image": (
+        lambda gt: {**gt, "annotations": [{**gt["annotations"][3], "image_id": [1]}]},
+        r"annotation 3 belongs to image \[1\]",
+    ),
     "short box": (
         lambda gt: {**gt, "annotations": [{**gt["annotations"][3], "bbox": [1, 2, 3]}]},
         "annotation 3",
@@ -220,8 +224,8 @@ def test_inconsistent_detections_are_refused(backend, column, value, word):
 @pytest.mark.parametrize(
     ("text", "word"),
     [
-        ('[{"image_id": 1, ', "not readable JSON"),
-        ("", "not readable JSON"),
+        ('[{"image_id": 1, ', "broken JSON at line 1"),
+        ("", "the detections file is empty"),
         ('{"annotations": []}', "list of detections"),
         ('[{"image_id": 1}]', "bbox"),
         (

@@ -7,7 +7,7 @@ from mnv4_vision.core.engine.checkpoint import (
 )
 from mnv4_vision.core.engine.config_check import check_config, check_overrides
 from mnv4_vision.core.engine.history import HistoryHook, read_history
-from mnv4_vision.core.engine.optim import DecayGroupsConstructor
+from mnv4_vision.core.engine.optim import Bf16OptimWrapper, DecayGroupsConstructor
 from mnv4_vision.core.engine.prepare import RunOptions, load_config, prepare_config
 from mnv4_vision.core.engine.progress import ProgressHook
 from mnv4_vision.core.engine.resume import (
@@ -21,6 +21,7 @@ from mnv4_vision.core.engine.task import Task, build_task
 
 __all__ = [
     "AtomicCheckpointHook",
+    "Bf16OptimWrapper",
     "DecayGroupsConstructor",
     "ExactResumeHook",
     "HistoryHook",

@@ -228,7 +228,7 @@ def check_overrides(
     for option in options:
         head, *rest = option.split(".")
         if head in helper_keys:
-            used = list(_places(cfg._cfg_dict, cfg._cfg_dict[head], helper_keys))
+            used = list(_places(cfg._cfg_dict, cfg._cfg_dict.get(head), helper_keys))
             instead = f"; set {' and '.join(used[:3])} instead" if used else ""
             raise InputError(f"--cfg-options {option}: nothing reads {head} any more{instead}")
         node, path = cfg._cfg_dict, ""

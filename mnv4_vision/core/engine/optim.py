@@ -1,5 +1,9 @@
-"""Weight decay for what it regularises: two parameter groups, norms and biases without decay."""
+"""Optimiser parts that mmengine lacks: weight decay in two groups, mixed precision on CPUs."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
 from mmengine.logging import print_log
 from mmengine.optim import DefaultOptimWrapperConstructor, OptimWrapper
 from mmengine.registry import OPTIM_WRAPPER_CONSTRUCTORS, OPTIM_WRAPPERS, OPTIMIZERS
@@ -7,7 +11,7 @@ from torch import nn
 
 from mnv4_vision.core.errors import InputError
 
-__all__ = ["DecayGroupsConstructor"]
+__all__ = ["Bf16OptimWrapper", "DecayGroupsConstructor"]
 
 
 @OPTIM_WRAPPER_CONSTRUCTORS.register_module()
@@ -42,3 +46,17 @@ class DecayGroupsConstructor(DefaultOptimWrapperConstructor):
         )
         optimizer = OPTIMIZERS.build(optimizer_cfg)
         return OPTIM_WRAPPERS.build(wrapper_cfg, default_args=dict(optimizer=optimizer))
+
+
+@OPTIM_WRAPPERS.register_module()
+class Bf16OptimWrapper(OptimWrapper):
+    """Runs forward and loss under CPU bf16 autocast; mmengine's `AmpOptimWrapper` wants a GPU.
+
+    bf16 keeps the exponents of fp32, so no loss scaling is needed.
+    """
+
+    @contextmanager
+    def optim_context(self, model: nn.Module) -> Iterator[None]:
+        """Enter autocast around what `train_step` computes."""
+        with super().optim_context(model), torch.autocast("cpu", torch.bfloat16):
+            yield

@@ -1,12 +1,14 @@
 """From a config file and command-line flags to the resolved config that a runner is built from."""
 
 import ast
+import os
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import torch
-from mmengine.config import Config
+from mmengine.config import Config, ConfigDict
+from mmengine.config.utils import ConfigParsingError
 from mmengine.logging import print_log
 from mmengine.registry import MODELS
 
@@ -38,6 +40,9 @@ HELPER_KEYS = frozenset(
         "val_pipeline",
     }
 )
+
+# What running a config's own code can raise.
+_CONFIG_ERRORS = (AttributeError, ConfigParsingError, ImportError, KeyError, NameError, TypeError)
 
 
 @dataclass
@@ -92,8 +97,17 @@ def load_config(path: str) -> Config:
         return cfg
     except SyntaxError as error:
         raise InputError(f"config {path}, line {error.lineno}: {error.msg}") from error
-    except (NameError, ImportError) as error:
-        raise InputError(f"config {path}: {error}") from error
+    except UnicodeDecodeError as error:
+        raise InputError(f"config {path} is not Python text: is it a checkpoint?") from error
+    except (
+        AttributeError,
+        ConfigParsingError,
+        ImportError,
+        KeyError,
+        NameError,
+        TypeError,
+    ) as error:
+        raise InputError(f"config {path}: {' '.join(str(error).split())}") from error
 
 
 def prepare_config(options: RunOptions, splits: tuple[str, ...]) -> tuple[Config, Task]:
@@ -113,34 +127,68 @@ def prepare_config(options: RunOptions, splits: tuple[str, ...]) -> tuple[Config
     if "task" not in cfg:
         raise InputError(f"config {options.config} names no task; see configs/_base_ for the keys")
     task = build_task(cfg.task)
-    check_overrides(cfg, options.cfg_options, HELPER_KEYS)
-    _apply_data(cfg, task, options)
-    _apply_flags(cfg, task, options)
+    _check_launcher(options.launcher)
     overrides = dict(options.cfg_options)
+    check_overrides(cfg, overrides, HELPER_KEYS)
+    demo = cfg.pop("demo", None)
+    if any(key.split(".")[0] == "demo" for key in overrides):
+        raise InputError("--cfg-options demo...: override what the demo sets, e.g. --epochs")
+    _apply_data(cfg, task, options, demo, splits)
+    _apply_flags(cfg, task, options)
     if "image_size" in overrides:
         task.set_image_size(cfg, overrides.pop("image_size"))
     cfg.merge_from_dict(overrides)
-    check_config(cfg, OWN_KEYS, HELPER_KEYS)
+    for name in HELPER_KEYS:
+        cfg.pop(name, None)  # the dumped config shows what counts, once
+    check_config(cfg, OWN_KEYS)
     follow_backbone(cfg)
-    cfg.model.data_preprocessor.update(normalisation_for(cfg.model.backbone.get("pretrained")))
+    preprocessor = cfg.model.data_preprocessor
+    if "mean" not in preprocessor or _chooses_weights(options):
+        preprocessor.update(normalisation_for(cfg.model.backbone.get("pretrained")))
+    # Last, as `--overfit` repeats what is set up by now; checks see what will run.
+    if options.overfit:
+        task.overfit(cfg, options.overfit)
     task.check_data(cfg, splits)
     return cfg, task
 
 
-def _apply_data(cfg: Config, task: Task, options: RunOptions) -> None:
+def _check_launcher(launcher: str) -> None:
+    """Refuse torchrun without `--launcher` (N runs in one work dir) and the reverse."""
+    under_torchrun = "LOCAL_RANK" in os.environ and int(os.environ.get("WORLD_SIZE", 1)) > 1
+    if launcher == "none" and under_torchrun:
+        raise InputError("started by torchrun: pass --launcher pytorch")
+    if launcher == "pytorch" and "LOCAL_RANK" not in os.environ:
+        raise InputError("--launcher pytorch: start it with torchrun, see docs/training.md")
+
+
+def _chooses_weights(options: RunOptions) -> bool:
+    """Whether the command line names other weights than the config, hence other mean and std."""
+    keys = options.cfg_options
+    if "model.data_preprocessor.mean" in keys:
+        return False
+    return options.pretrained is not None or "model.backbone.pretrained" in keys
+
+
+def _apply_data(
+    cfg: Config,
+    task: Task,
+    options: RunOptions,
+    demo: ConfigDict | None,
+    splits: tuple[str, ...],
+) -> None:
     """Choose the data: the demo set, `--data-root`, or the config's own."""
-    demo = cfg.pop("demo", None)
     if options.demo:
         if demo is None:
             raise InputError(f"config {options.config} has no demo settings; leave --demo out")
-        root = Path(options.data_root) if options.data_root else DEMO_ROOT
-        task.make_demo(root)
-        task.use_data_root(cfg, root)
+        root = Path(options.data_root or DEMO_ROOT)
+        if not (options.data_root and root.is_dir()):  # a set made with other sizes stays as it is
+            task.make_demo(root)
+        task.use_data_root(cfg, root, splits)
         task.set_image_size(cfg, demo.pop("image_size"))
         set_epochs(cfg, demo.pop("epochs"))
         cfg.merge_from_dict(dict(demo))
     elif options.data_root:
-        task.use_data_root(cfg, Path(options.data_root))
+        task.use_data_root(cfg, Path(options.data_root), splits)
 
 
 def _apply_flags(cfg: Config, task: Task, options: RunOptions) -> None:
@@ -150,33 +198,37 @@ def _apply_flags(cfg: Config, task: Task, options: RunOptions) -> None:
         set_epochs(cfg, options.epochs)
     if options.batch_size:
         cfg.train_dataloader.batch_size = options.batch_size
-    if options.overfit:
-        task.overfit(cfg, options.overfit)
     if options.pretrained:
         none = options.pretrained.lower() == "none"
         cfg.model.backbone.pretrained = None if none else options.pretrained
     if options.seed is not None:
         cfg.randomness.seed = options.seed
     cfg.launcher = options.launcher
-    cfg.work_dir = options.work_dir or f"work_dirs/{Path(options.config).stem}"
+    default = cfg.get("work_dir") or f"work_dirs/{Path(options.config).stem}"
+    cfg.work_dir = options.work_dir or default
     _set_amp(cfg, options.amp)
 
 
 def _set_amp(cfg: Config, amp: bool | None) -> None:
-    """Wrap the optimiser for mixed precision; by default only where a GPU is there."""
-    if amp is None:
-        amp = torch.cuda.is_available()
-    if not amp or "optim_wrapper" not in cfg:
+    """Choose the optimiser wrapper: by default mixed precision only where there is a GPU."""
+    wrapper = cfg.get("optim_wrapper")
+    if wrapper is None:
         return
-    cfg.optim_wrapper.type = "AmpOptimWrapper"
-    if torch.cuda.is_available():
-        cfg.optim_wrapper.loss_scale = "dynamic"
+    name = wrapper.type if isinstance(wrapper.type, str) else wrapper.type.__name__
+    if name.rpartition(".")[2] not in {"OptimWrapper", "AmpOptimWrapper", "Bf16OptimWrapper"}:
+        if amp is not None:
+            raise InputError(f"--amp and --no-amp do not know optim_wrapper.type {name}")
+        return
+    # A config dumped on another machine names the wrapper of that one.
+    scaling = {key: wrapper.pop(key) for key in ("loss_scale", "dtype") if key in wrapper}
+    gpu = torch.cuda.is_available()
+    if not (gpu if amp is None else amp):
+        wrapper.type = "OptimWrapper"  # names, as a dump cannot write classes
+    elif gpu:
+        wrapper.update({"loss_scale": "dynamic", **scaling}, type="AmpOptimWrapper")
     else:
-        # CPUs have bf16 kernels only, and without AMX or AVX512-BF16 they are slower than fp32.
-        cfg.optim_wrapper.dtype = "bfloat16"
-        print_log(
-            "--amp on a CPU is bf16: slower than fp32 where the CPU lacks bf16 units", "current"
-        )
+        wrapper.type = "Bf16OptimWrapper"
+        print_log("--amp on a CPU is bf16: slow on CPUs without bf16 units", "current")
 
 
 def set_epochs(cfg: Config, epochs: int) -> None:

@@ -19,7 +19,8 @@ from mnv4_vision.core.engine.checkpoint import (
 from mnv4_vision.core.engine.inputs import expand_inputs
 from mnv4_vision.core.engine.prepare import RunOptions, prepare_config
 from mnv4_vision.core.engine.resume import find_resume
-from mnv4_vision.core.errors import InputError, MissingFileError
+from mnv4_vision.core.errors import InputError
+from mnv4_vision.core.weights import normalisation_for
 from mnv4_vision.core.weights.load import open_weights
 
 __all__ = ["Runner", "predict", "test", "train"]
@@ -45,6 +46,13 @@ class Runner(MMEngineRunner):
             model_wrapper_cfg = dict(model_wrapper_cfg or {}, device_ids=None)
         return super().wrap_model(model_wrapper_cfg, model.to(memory_format=torch.channels_last))
 
+    def build_param_scheduler(self, scheduler: Any) -> Any:
+        """Build the schedulers, without those shorter than a step: a warm-up on tiny data."""
+        if isinstance(scheduler, list):
+            steps = len(self.train_dataloader)
+            scheduler = [s for s in scheduler if not _shorter_than_a_step(s, steps)]
+        return super().build_param_scheduler(scheduler)
+
     def _log_env(self, env_cfg: dict) -> None:
         """Write the config beside the log instead of printing its hundreds of lines."""
         self.logger.info(f"work_dir {self.work_dir} (resolved config, log, metrics, curves)")
@@ -55,35 +63,67 @@ class Runner(MMEngineRunner):
             self.cfg.dump(Path(self.work_dir) / "config.py")
 
 
+def _shorter_than_a_step(scheduler: Any, steps_per_epoch: int) -> bool:
+    if not isinstance(scheduler, dict) or not scheduler.get("convert_to_iter_based"):
+        return False
+    begin, end = (int(scheduler[key] * steps_per_epoch) for key in ("begin", "end"))
+    return end <= begin
+
+
 def train(options: RunOptions) -> dict[str, Any]:
     """Train as `options` say; return the metrics of the last validation."""
     cfg, _ = prepare_config(options, splits=("train", "val"))
-    if options.resume:
-        _set_resume(cfg, options.resume)
-    _guard_work_dir(cfg)
-    if cfg.model.backbone.get("pretrained") and not cfg.get("resume"):
-        open_weights(cfg.model.backbone.pretrained)  # fail before the work dir is made
+    checkpoint = _resume_from(cfg, options.resume)
+    if checkpoint is None:
+        _guard_work_dir(cfg)
+        if cfg.model.backbone.get("pretrained"):
+            open_weights(cfg.model.backbone.pretrained)  # fail before the work dir is made
     runner = Runner.from_cfg(cfg)
+    if checkpoint is not None:
+        _resume(runner, checkpoint)
     runner.train()
-    return dict(runner.message_hub.runtime_info).get("last_metrics", {})
+    return runner.message_hub.get_info("last_metrics", {})
 
 
-def _set_resume(cfg: Config, resume: str) -> None:
-    if resume == "auto":
-        checkpoint = find_resume(cfg.work_dir)
-        if checkpoint is None:
-            print_log(f"nothing to resume in {cfg.work_dir}: training starts anew", "current")
-            return
-    elif not Path(resume).is_file():
-        raise MissingFileError(f"--resume {resume}: no such checkpoint")
-    else:
-        checkpoint = resume
-    cfg.load_from, cfg.resume = str(checkpoint), True
+def _resume_from(cfg: Config, resume: str | None) -> Path | None:
+    """Return the checkpoint to go on from, checked as far as that goes without the model."""
+    if resume is None:
+        return None
+    path = find_resume(cfg.work_dir) if resume == "auto" else Path(resume)
+    if path is None:
+        print_log(f"nothing to resume in {cfg.work_dir}: training starts anew", "current")
+        return None
+    content = read_checkpoint(path)
+    if not {"optimizer", "param_schedulers", "message_hub"} <= content.keys():
+        raise InputError(
+            f"{path} holds weights only: resume from epoch_N.pth of its work dir, or start a new "
+            f"training with --pretrained {path}"
+        )
+    planned = content["message_hub"]["runtime_info"].get("max_epochs")
+    if planned is not None and planned != cfg.train_cfg.max_epochs:
+        raise InputError(
+            f"{path} is of a training of {planned} epochs, this one has "
+            f"{cfg.train_cfg.max_epochs}: a schedule cannot be stretched half-way; start a new "
+            f"training with --pretrained {path}"
+        )
+    return path
+
+
+def _resume(runner: Runner, checkpoint: Path) -> None:
+    """Make `runner` go on from a checkpoint, which must be of the same model.
+
+    Not by the config: its `load_from` and `resume` would be dumped, and steer later runs of it.
+    """
+    load_checkpoint_checked(runner.model, checkpoint)
+    for module in runner.model.modules():
+        if hasattr(module, "pretrained"):
+            module.pretrained = None  # the checkpoint replaces these weights
+    runner._load_from, runner._resume = str(checkpoint), True
 
 
 def _guard_work_dir(cfg: Config) -> None:
     """Refuse to overwrite the checkpoints of an earlier run."""
-    if not cfg.get("resume") and find_resume(cfg.work_dir) is not None:
+    if find_resume(cfg.work_dir) is not None:
         raise InputError(
             f"{cfg.work_dir} holds checkpoints of an earlier run: pass --resume to go on with it, "
             "or another --work-dir"
@@ -92,13 +132,15 @@ def _guard_work_dir(cfg: Config) -> None:
 
 def test(options: RunOptions, checkpoint: str) -> dict[str, float]:
     """Evaluate a checkpoint, or a work dir's best one, on the test split; return the metrics."""
-    cfg, _ = prepare_config(options, splits=("test",))
     path = find_checkpoint(checkpoint)
-    cfg.model.backbone.pretrained = None
+    cfg, _ = prepare_config(options, splits=("test",))
+    # Beside the training's own files, which a second config.py would overwrite.
+    cfg.work_dir = options.work_dir or str(path.parent / "test")
+    cfg.load_from, cfg.resume = None, False
+    cfg.model.data_preprocessor.update(normalisation_for(str(path)))
     runner = Runner.from_cfg(cfg)
-    load_checkpoint_checked(
-        runner.model, path, classes=runner.test_dataloader.dataset.metainfo["classes"]
-    )
+    classes = runner.test_dataloader.dataset.metainfo["classes"]
+    load_checkpoint_checked(runner.model, path, classes=classes)
     return runner.test()
 
 
@@ -108,13 +150,24 @@ def predict(
     inputs: Sequence[str],
     out: str,
     *,
-    device: str = "cpu",
+    device: str | None = None,
     score_threshold: float = 0.3,
 ) -> None:
-    """Run a checkpoint on files, folders or globs; the classes are the checkpoint's."""
+    """Run a checkpoint on files, folders or globs; the classes are the checkpoint's.
+
+    Args:
+        options: The config and its flags.
+        checkpoint: A checkpoint, or a work dir for its best one.
+        inputs: Image files, folders, globs.
+        out: Folder of the results.
+        device: "cpu", "cuda", ...; by default a GPU where there is one.
+        score_threshold: Leave out what is less sure.
+    """
+    device = device or ("cuda" if torch.cuda.is_available() else "cpu")
     files = expand_inputs(inputs)
-    cfg, task = prepare_config(options, splits=())
     path = find_checkpoint(checkpoint)
+    cfg, task = prepare_config(options, splits=())
+    cfg.model.data_preprocessor.update(normalisation_for(str(path)))
     classes = (read_checkpoint(path)["meta"].get("dataset_meta") or {}).get("classes")
     if classes is not None:
         task.use_classes(cfg, classes)

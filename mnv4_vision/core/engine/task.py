@@ -17,8 +17,11 @@ class Task(ABC):
     """Edits a config for one task; every config names its own as `task=dict(type=...)`."""
 
     @abstractmethod
-    def use_data_root(self, cfg: Config, root: Path) -> None:
-        """Point every data loader at `root`; classes found there reach head and metric."""
+    def use_data_root(self, cfg: Config, root: Path, splits: tuple[str, ...] = ()) -> None:
+        """Point every data loader at `root`; classes found there reach head and metric.
+
+        Only what `splits` read must be there.
+        """
 
     @abstractmethod
     def overfit(self, cfg: Config, num_images: int) -> None:

@@ -1,0 +1,25 @@
+"""RetinaNet, MobileNetV4-Conv-M, small data from random weights: 8.19 M parameters, 4.95 GMACs.
+
+    python tools/train.py configs/det/retina_mnv4_conv_m_scratch.py --data-root DIR --image-size 256
+
+40 epochs, batch 8, a high learning rate and mild scale jitter; two CPU cores do it.
+Expected: on BCCD (205 photos) see the README.
+"""
+
+from mmengine.config import read_base
+
+with read_base():
+    from .._base_.det.coco import *
+    from .._base_.det.finetune import *
+    from .._base_.det.retina_mnv4 import *
+    from .._base_.runtime import *
+
+max_epochs = 40
+model.merge(dict(backbone=dict(arch="conv_m", pretrained=None)))
+train_dataloader.update(batch_size=8)
+train_dataloader.dataset.pipeline[2].update(ratio_range=(0.8, 1.25))
+optim_wrapper.merge(dict(optimizer=dict(lr=3e-3)))
+auto_scale_lr.update(base_batch_size=8)
+train_cfg.update(max_epochs=max_epochs, val_interval=5)
+param_scheduler[1].update(end=max_epochs)
+default_hooks.merge(dict(logger=dict(interval=25)))
