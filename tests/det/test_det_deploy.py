@@ -3,6 +3,7 @@
 import pytest
 import torch
 from mmdet.registry import MODELS
+from mmengine.registry import init_default_scope
 from torch import nn
 
 from mnv4_vision.core.backbones import deploy
@@ -19,6 +20,7 @@ def detector():
     torch.manual_seed(0)
     cfg = load_config("configs/det/retina_mnv4_conv_s.py").model
     cfg.backbone.pretrained = None
+    init_default_scope("mmdet")
     model = MODELS.build(cfg)
     for norm in norms(model):
         nn.init.uniform_(norm.weight, 0.4, 0.8)

@@ -3,6 +3,7 @@
 import pytest
 import torch
 from mmdet.registry import MODELS
+from mmengine.registry import init_default_scope
 
 from mnv4_vision.core.engine import load_config
 from mnv4_vision.core.measure import count_macs, count_params
@@ -22,6 +23,7 @@ SIZES = {
 def build(arch: str, device: str = "cpu"):
     cfg = load_config(f"configs/det/retina_mnv4_{arch}.py").model
     cfg.backbone.pretrained = None
+    init_default_scope("mmdet")
     with torch.device(device):
         return MODELS.build(cfg)
 

@@ -48,7 +48,7 @@ def test_evaluation_needs_no_training_files(demo, tmp_path):
 def test_demo_settings_are_applied(tmp_path, demo):
     cfg = prepare_config(RunOptions(config=CONFIG, demo=True, data_root=str(demo)), ("val",))[0]
     assert cfg.image_size == (160, 160)
-    assert cfg.param_scheduler[-1].end == cfg.train_cfg.max_epochs == 16
+    assert cfg.param_scheduler[-1].end == cfg.train_cfg.max_epochs == 12
     assert cfg.model.backbone.pretrained is None
     assert cfg.train_dataloader.batch_size == cfg.auto_scale_lr.base_batch_size == 8
 

@@ -5,7 +5,7 @@ A short training from random weights wants a high learning rate and mild augment
 
 demo = {
     "image_size": 160,
-    "epochs": 16,
+    "epochs": 12,
     "train_cfg.val_interval": 4,
     "train_dataloader.batch_size": 8,
     "train_dataloader.dataset.pipeline.2.ratio_range": (0.8, 1.25),

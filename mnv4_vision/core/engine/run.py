@@ -44,7 +44,10 @@ class Runner(MMEngineRunner):
         if self.distributed and not torch.cuda.is_available():
             # mmengine would give DDP a device id, which a model on the CPU does not have.
             model_wrapper_cfg = dict(model_wrapper_cfg or {}, device_ids=None)
-        return super().wrap_model(model_wrapper_cfg, model.to(memory_format=torch.channels_last))
+        if (self.cfg.get("optim_wrapper") or {}).get("type") != "Bf16OptimWrapper":
+            # torch 2.13's backward of channels-last bf16 convolutions on CPUs gives NaN at times.
+            model = model.to(memory_format=torch.channels_last)
+        return super().wrap_model(model_wrapper_cfg, model)
 
     def build_param_scheduler(self, scheduler: Any) -> Any:
         """Build the schedulers, without those shorter than a step: a warm-up on tiny data."""
@@ -67,7 +70,7 @@ def _shorter_than_a_step(scheduler: Any, steps_per_epoch: int) -> bool:
     if not isinstance(scheduler, dict) or not scheduler.get("convert_to_iter_based"):
         return False
     begin, end = (int(scheduler[key] * steps_per_epoch) for key in ("begin", "end"))
-    return end <= begin
+    return end - begin < 2  # a warm-up of one step would stay at its start
 
 
 def train(options: RunOptions) -> dict[str, Any]:
