@@ -3,7 +3,7 @@
     python tools/train.py configs/det/retina_mnv4_conv_m_scratch.py --data-root DIR --image-size 256
 
 40 epochs, batch 8, a high learning rate and mild scale jitter; two CPU cores do it.
-Expected: on BCCD (205 photos) see the README.
+Expected: BCCD val AP 0.515, AP50 0.824 after 21.6 minutes on two CPU cores (README).
 """
 
 from mmengine.config import read_base
