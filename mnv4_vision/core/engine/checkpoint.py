@@ -63,7 +63,6 @@ def load_checkpoint_checked(
     model: nn.Module,
     path: str | Path,
     *,
-    num_classes: int | None = None,
     classes: Sequence[str] | None = None,
 ) -> dict[str, Any]:
     """Load weights into a model; every parameter and buffer of it must be found.
@@ -71,8 +70,6 @@ def load_checkpoint_checked(
     Args:
         model: model to fill in place; unchanged if anything is wrong.
         path: checkpoint file.
-        num_classes: classes of the model, for the message about a class-count mismatch; by
-            default the `num_classes` of its first module that has one.
         classes: class names of the data to evaluate on; they must be the checkpoint's, in its
             order, or labels would silently mean something else.
 
@@ -91,7 +88,7 @@ def load_checkpoint_checked(
     unexpected = [key for key in state if key not in own]
     reshaped = [key for key in own if key in state and own[key].shape != state[key].shape]
     if missing or reshaped:
-        _check_num_classes(model, path, trained, num_classes)
+        _check_num_classes(model, path, trained)
         matched = len(own) - len(missing) - len(reshaped)
         raise InputError(
             f"checkpoint {path} is of another model: {matched} of the model's {len(own)} tensors "
@@ -114,16 +111,10 @@ def load_checkpoint_checked(
     return meta
 
 
-def _check_num_classes(
-    model: nn.Module,
-    path: str | Path,
-    trained: Sequence[str] | None,
-    num_classes: int | None,
-) -> None:
+def _check_num_classes(model: nn.Module, path: str | Path, trained: Sequence[str] | None) -> None:
     """Raise InputError if model and checkpoint state different numbers of classes."""
-    if num_classes is None:
-        counts = (getattr(module, "num_classes", None) for module in model.modules())
-        num_classes = next((count for count in counts if isinstance(count, int)), None)
+    counts = (getattr(module, "num_classes", None) for module in model.modules())
+    num_classes = next((count for count in counts if isinstance(count, int)), None)
     if trained is None or num_classes is None or len(trained) == num_classes:
         return
     raise InputError(

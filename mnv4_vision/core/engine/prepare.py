@@ -99,14 +99,7 @@ def load_config(path: str) -> Config:
         raise InputError(f"config {path}, line {error.lineno}: {error.msg}") from error
     except UnicodeDecodeError as error:
         raise InputError(f"config {path} is not Python text: is it a checkpoint?") from error
-    except (
-        AttributeError,
-        ConfigParsingError,
-        ImportError,
-        KeyError,
-        NameError,
-        TypeError,
-    ) as error:
+    except _CONFIG_ERRORS as error:
         raise InputError(f"config {path}: {' '.join(str(error).split())}") from error
 
 
@@ -138,9 +131,9 @@ def prepare_config(options: RunOptions, splits: tuple[str, ...]) -> tuple[Config
     if "image_size" in overrides:
         task.set_image_size(cfg, overrides.pop("image_size"))
     cfg.merge_from_dict(overrides)
+    check_config(cfg, OWN_KEYS, HELPER_KEYS)
     for name in HELPER_KEYS:
         cfg.pop(name, None)  # the dumped config shows what counts, once
-    check_config(cfg, OWN_KEYS)
     follow_backbone(cfg)
     preprocessor = cfg.model.data_preprocessor
     if "mean" not in preprocessor or _chooses_weights(options):
