@@ -140,11 +140,17 @@ def test(options: RunOptions, checkpoint: str) -> dict[str, float]:
     # Beside the training's own files, which a second config.py would overwrite.
     cfg.work_dir = options.work_dir or str(path.parent / "test")
     cfg.load_from, cfg.resume = None, False
-    cfg.model.data_preprocessor.update(normalisation_for(str(path)))
+    _normalise_as_trained(cfg, options, path)
     runner = Runner.from_cfg(cfg)
     classes = runner.test_dataloader.dataset.metainfo["classes"]
     load_checkpoint_checked(runner.model, path, classes=classes)
     return runner.test()
+
+
+def _normalise_as_trained(cfg: Config, options: RunOptions, checkpoint: Path) -> None:
+    """Take mean and std from the checkpoint, unless the command line types others."""
+    if "model.data_preprocessor.mean" not in options.cfg_options:
+        cfg.model.data_preprocessor.update(normalisation_for(str(checkpoint)))
 
 
 def predict(
@@ -170,7 +176,7 @@ def predict(
     files = expand_inputs(inputs)
     path = find_checkpoint(checkpoint)
     cfg, task = prepare_config(options, splits=())
-    cfg.model.data_preprocessor.update(normalisation_for(str(path)))
+    _normalise_as_trained(cfg, options, path)
     classes = (read_checkpoint(path)["meta"].get("dataset_meta") or {}).get("classes")
     if classes is not None:
         task.use_classes(cfg, classes)

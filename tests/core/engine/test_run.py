@@ -1,8 +1,11 @@
-"""What our runner changes: schedulers too short to end."""
+"""What our runner changes: schedulers too short to end, normalisation of a checkpoint."""
 
 import pytest
+import torch
+from mmengine.config import Config
 
-from mnv4_vision.core.engine.run import _shorter_than_a_step
+from mnv4_vision.core.engine import RunOptions
+from mnv4_vision.core.engine.run import _normalise_as_trained, _shorter_than_a_step
 
 
 @pytest.mark.parametrize(
@@ -17,3 +20,16 @@ def test_warm_up_that_would_stay_at_its_start_is_left_out(end, steps, left_out):
 
 def test_schedulers_by_iteration_stay():
     assert not _shorter_than_a_step(dict(type="LinearLR", begin=0, end=1), 3)
+
+
+@pytest.mark.parametrize(
+    ("cfg_options", "mean"),
+    [({}, [10.0, 20.0, 30.0]), ({"model.data_preprocessor.mean": [1.0, 2.0, 3.0]}, [1, 2, 3])],
+)
+def test_a_checkpoint_brings_its_normalisation_unless_one_is_typed(tmp_path, cfg_options, mean):
+    trained = "model = dict(data_preprocessor=dict(mean=[10.0, 20.0, 30.0], std=[5.0, 5.0, 5.0]))"
+    file = tmp_path / "epoch_1.pth"
+    torch.save({"state_dict": {"weight": torch.zeros(1)}, "meta": {"cfg": trained}}, file)
+    cfg = Config(dict(model=dict(data_preprocessor=dict(mean=[1.0, 2.0, 3.0], std=[1.0] * 3))))
+    _normalise_as_trained(cfg, RunOptions(config="", cfg_options=cfg_options), file)
+    assert cfg.model.data_preprocessor.mean == pytest.approx(mean)
