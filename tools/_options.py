@@ -34,10 +34,10 @@ def positive(text: str) -> int:
     return number
 
 
-def add_run_flags(parser: argparse.ArgumentParser) -> None:
+def add_run_flags(parser: argparse.ArgumentParser, default_work_dir: str) -> None:
     """Add what every run over a config understands."""
     parser.add_argument("config", help="config file, e.g. configs/det/retina_mnv4_conv_m.py")
-    parser.add_argument("--work-dir", metavar="DIR", help="default: work_dirs/<config name>")
+    parser.add_argument("--work-dir", metavar="DIR", help=f"default: {default_work_dir}")
     parser.add_argument("--data-root", metavar="DIR", help="your data instead of the config's")
     parser.add_argument("--demo", action="store_true", help="use the small generated demo set")
     parser.add_argument("--image-size", type=positive, metavar="PX", help="side of the input")
@@ -58,9 +58,9 @@ def add_run_flags(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def run_options(args: argparse.Namespace, **extra: Any) -> Any:
+def run_options(args: argparse.Namespace) -> Any:
     """Return the `RunOptions` of parsed arguments (imports the package)."""
     from mnv4_vision.core.engine import RunOptions
 
     names = RunOptions.__dataclass_fields__
-    return RunOptions(**{k: v for k, v in vars(args).items() if k in names}, **extra)
+    return RunOptions(**{k: v for k, v in vars(args).items() if k in names})

@@ -13,7 +13,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    add_run_flags(parser)
+    add_run_flags(parser, default_work_dir="work_dirs/<config name>")
     parser.add_argument(
         "--resume",
         nargs="?",
