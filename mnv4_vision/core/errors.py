@@ -2,12 +2,22 @@
 
 import difflib
 from collections.abc import Iterable
+from pathlib import Path
 
-__all__ = ["InputError", "MissingFileError", "did_you_mean"]
+__all__ = ["InputError", "MissingFileError", "WriteError", "did_you_mean"]
+
+MAX_LETTERS = 600
 
 
 class InputError(ValueError):
     """Bad input: the message names the value or file, what is allowed, and the fix."""
+
+    def __init__(self, message: str) -> None:
+        # An odd value of a user's file may be of any length. A line break: a loader worker's
+        # traceback, whose last line is the message.
+        if len(message) > MAX_LETTERS and "\n" not in message:
+            message = f"{message[: MAX_LETTERS - 200]} ... {message[-150:]}"
+        super().__init__(message)
 
 
 class MissingFileError(InputError, FileNotFoundError):
@@ -16,6 +26,21 @@ class MissingFileError(InputError, FileNotFoundError):
     # FileNotFoundError would print an errno tuple; the message alone is what the user needs.
     def __str__(self) -> str:
         return str(self.args[0]) if self.args else ""
+
+
+class WriteError(InputError, OSError):
+    """A file or folder cannot be written: no permission, a full disk, a file in the way.
+
+    Args:
+        path: What was to be written.
+        cause: What the system said.
+    """
+
+    def __init__(self, path: str | Path, cause: OSError) -> None:
+        super().__init__(f"cannot write {path}: {cause.strerror or cause}")
+        self.errno, self.strerror = cause.errno, cause.strerror
+
+    __str__ = MissingFileError.__str__
 
 
 def did_you_mean(word: str, allowed: Iterable[str]) -> str:

@@ -6,7 +6,6 @@ that the hub gives as the ETag of a large file is checked here.
 """
 
 import errno
-import hashlib
 import os
 import re
 from pathlib import Path
@@ -15,6 +14,7 @@ from urllib.parse import urlsplit
 import safetensors
 
 from mnv4_vision.core.errors import InputError
+from mnv4_vision.core.files import file_digest
 
 __all__ = ["WEIGHTS_FILENAME", "download"]
 
@@ -150,7 +150,7 @@ def _verify(path: Path, etag: str | None) -> None:
 
 def _damage(path: Path, etag: str | None) -> str | None:
     if etag and _SHA256.fullmatch(etag):
-        digest = _sha256(path)
+        digest = file_digest(path)
         if digest != etag:
             return f"SHA-256 {digest[:12]}... instead of {etag[:12]}..."
     if path.suffix == ".safetensors":
@@ -159,11 +159,3 @@ def _damage(path: Path, etag: str | None) -> str | None:
         except safetensors.SafetensorError as error:
             return str(error).splitlines()[0]
     return None
-
-
-def _sha256(path: Path) -> str:
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while chunk := file.read(1 << 20):
-            digest.update(chunk)
-    return digest.hexdigest()
