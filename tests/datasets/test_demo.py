@@ -11,7 +11,8 @@ from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
 from mnv4_vision.core.errors import InputError
-from mnv4_vision.datasets import DEMO_CLASSES, demo, make_demo
+from mnv4_vision.datasets import DEMO_CLASSES, make_demo
+from mnv4_vision.datasets.demo import make as demo
 
 SMALL = {"train": 20, "val": 10, "image_size": 160}
 

@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 
 from mnv4_vision.core.errors import InputError
-from mnv4_vision.datasets._scenes import CLASSES, DIFFICULTY, Instance, Scene, render_scene
+from mnv4_vision.datasets.demo._scenes import CLASSES, DIFFICULTY, Instance, Scene, render_scene
 
 __all__ = ["DEMO_CLASSES", "make_demo"]
 
