@@ -8,11 +8,20 @@ from typing import Any
 
 from mnv4_vision.core.errors import InputError, MissingFileError
 
-__all__ = ["class_names", "is_id", "read_categories", "read_coco_json", "read_json"]
+__all__ = [
+    "class_names",
+    "first_file_name",
+    "is_id",
+    "read_categories",
+    "read_coco_json",
+    "read_json",
+]
 
 SECTIONS = ("images", "annotations", "categories")
 _CATEGORIES_KEY = re.compile(rb'"categories"\s*:\s*\[')
 _CATEGORIES_BYTES = 1 << 20  # room for several thousand categories
+_FILE_NAME_KEY = re.compile(rb'"file_name"\s*:\s*(?=")')
+_FILE_NAME_BYTES = 1 << 14
 
 
 def read_coco_json(path: Path | str) -> dict[str, Any]:
@@ -62,9 +71,25 @@ def class_names(path: Path | str, categories: list[dict[str, Any]]) -> tuple[str
                     f"{path}: categories[{position}] has no valid {key!r}, {wanted}: {value!r}"
                 )
             if value in seen:
-                raise InputError(f"{path}: two categories have the {key} {value!r}")
+                raise InputError(
+                    f"{path}: two categories have the {key} {value!r}: delete the one without "
+                    "annotations (Roboflow adds one with the id 0), or rename it"
+                )
             seen.add(value)
     return tuple(category["name"] for category in categories)
+
+
+def first_file_name(path: Path) -> str | None:
+    """Return the first file name in the file without parsing it, or None."""
+    try:
+        with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+            match = _FILE_NAME_KEY.search(data)
+            if match is None:
+                return None
+            text = data[match.end() : match.end() + _FILE_NAME_BYTES].decode("utf-8", "ignore")
+        return json.JSONDecoder().raw_decode(text)[0]
+    except (OSError, ValueError):  # as for the categories
+        return None
 
 
 def is_id(value: Any) -> bool:
@@ -90,6 +115,8 @@ def read_json(path: Path | str, what: str = "annotation file") -> Any:
         raise InputError(f"{path}: cannot be read: {error.strerror}") from None
     if not text.strip():
         raise InputError(f"{path}: the {what} is empty")
+    if text.startswith("\ufeff"):  # the COCO API refuses it, too
+        raise InputError(f"{path}: starts with a byte order mark: save it as UTF-8 without one")
     try:
         return json.loads(text)
     except json.JSONDecodeError as error:

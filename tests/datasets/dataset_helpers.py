@@ -32,14 +32,32 @@ def tiny_coco() -> dict:
     }
 
 
+def set_path(content: dict, path: str, value) -> dict:
+    """Set `a.0.b` in place, or delete it where `value` is `KeyError`; return the whole."""
+    *parents, last = [int(part) if part.isdigit() else part for part in path.split(".")]
+    record = content
+    for part in parents:
+        record = record[part]
+    if value is KeyError:
+        del record[last]
+    else:
+        record[last] = value
+    return content
+
+
+def write_noise(path: Path, seed: int, size: tuple[int, int] = (40, 30)) -> None:
+    """Write a picture of `(width, height)` that no other seed gives."""
+    shape = (size[1], size[0], 3)
+    cv2.imwrite(str(path), np.random.default_rng(seed).integers(0, 255, shape, dtype=np.uint8))
+
+
 def write_tiny_coco(root: Path, content: dict | None = None) -> tuple[Path, Path]:
     """Write the tiny set; return its annotation file and image folder."""
     root.mkdir(parents=True, exist_ok=True)
     images = root / "images"
     images.mkdir()
-    noise = np.random.default_rng(0).integers(0, 255, (30, 40, 3), dtype=np.uint8)
-    for name in ("a.jpg", "b.jpg"):
-        cv2.imwrite(str(images / name), noise)
+    for seed, name in enumerate(("a.jpg", "b.jpg")):
+        write_noise(images / name, seed)
     annotations = root / "train.json"
     annotations.write_text(json.dumps(tiny_coco() if content is None else content))
     return annotations, images
