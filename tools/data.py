@@ -1,13 +1,24 @@
-"""Data sets: generate the demo set, check a set before training.
+"""Data sets: generate, download, verify, look at, convert and divide them.
 
 python tools/data.py demo --out data/demo
-python tools/data.py check data/demo --decode
+python tools/data.py download coco
+python tools/data.py verify DIR
+python tools/data.py browse DIR --out page --config configs/det/retina_mnv4_conv_s.py
+python tools/data.py stats DIR --out stats
+python tools/data.py convert DIR --to yolo --out DIR2
+python tools/data.py split DIR --out DIR2 --val 0.2
 """
 
 import argparse
+import os
 from pathlib import Path
 
 from _cli import run_cli
+
+
+def _path(text: str) -> Path:
+    """Expand `~`, which a shell leaves in `--out=~/data`."""
+    return Path(os.path.expanduser(text))
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -16,7 +27,12 @@ def build_parser() -> argparse.ArgumentParser:
     )
     commands = parser.add_subparsers(dest="command", required=True)
     _add_demo(commands)
-    _add_check(commands)
+    _add_download(commands)
+    _add_verify(commands)
+    _add_browse(commands)
+    _add_stats(commands)
+    _add_convert(commands)
+    _add_split(commands)
     return parser
 
 
@@ -25,7 +41,7 @@ def _add_demo(commands) -> None:
         "demo", help="generate a small set with boxes, masks and labels; nothing is downloaded"
     )
     # None: the defaults are those of make_demo, kept in one place.
-    parser.add_argument("--out", type=Path, default=Path("data/demo"), help="default: %(default)s")
+    parser.add_argument("--out", type=_path, default=Path("data/demo"), help="default: %(default)s")
     parser.add_argument("--train", type=int, help="number of training scenes")
     parser.add_argument("--val", type=int, help="number of validation scenes")
     parser.add_argument("--image-size", type=int, help="side of the images, in pixels")
@@ -33,11 +49,91 @@ def _add_demo(commands) -> None:
     parser.set_defaults(run=run_demo)
 
 
-def _add_check(commands) -> None:
-    parser = commands.add_parser("check", help="say what a data root holds and what is wrong")
-    parser.add_argument("data_root", type=Path)
-    parser.add_argument("--decode", action="store_true", help="also decode every image")
-    parser.set_defaults(run=run_check)
+def _add_download(commands) -> None:
+    parser = commands.add_parser(
+        "download", help="fetch a public set; for a licensed one, say how and unpack what you bring"
+    )
+    parser.add_argument("name", help="coco, ade20k or imagenet")
+    parser.add_argument("--out", type=_path, help="default: data/<name>")
+    parser.add_argument("--split", choices=("train", "val"), help="only what this split needs")
+    parser.add_argument(
+        "--keep-archives", action="store_true", help="do not delete them once they are unpacked"
+    )
+    parser.set_defaults(run=run_download)
+
+
+def _add_verify(commands) -> None:
+    parser = commands.add_parser(
+        "verify", help="say what a set holds and what would fail later, as every training does"
+    )
+    _add_data_root(parser)
+    parser.add_argument(
+        "--decode", action="store_true", help="decode every image, also of a large set"
+    )
+    parser.add_argument(
+        "--show", type=int, default=10, metavar="N", help="records to name; default: %(default)s"
+    )
+    parser.set_defaults(run=run_verify)
+
+
+def _add_browse(commands) -> None:
+    parser = commands.add_parser(
+        "browse", help="write a page of images with boxes, before and after augmentation"
+    )
+    _add_data_root(parser)
+    parser.add_argument("--out", type=_path, required=True, help="folder of the page")
+    parser.add_argument("--config", help="whose training pipeline to show, too")
+    parser.add_argument("--split", choices=("train", "val"), default="train")
+    parser.add_argument("--num", type=int, default=24, help="images; default: %(default)s")
+    parser.add_argument("--seed", type=int, default=0, help="equal seeds choose the same images")
+    parser.set_defaults(run=run_browse)
+
+
+def _add_stats(commands) -> None:
+    parser = commands.add_parser(
+        "stats", help="plot classes, box sizes, aspect ratios and boxes per image"
+    )
+    _add_data_root(parser)
+    parser.add_argument(
+        "--out", type=_path, default=Path("work_dirs/stats"), help="default: %(default)s"
+    )
+    parser.set_defaults(run=run_stats)
+
+
+def _add_convert(commands) -> None:
+    parser = commands.add_parser("convert", help="write a set as COCO JSON, Pascal VOC or YOLO")
+    _add_data_root(parser)
+    parser.add_argument("--to", required=True, choices=("coco", "voc", "yolo"))
+    _add_output(parser)
+    parser.set_defaults(run=run_convert)
+
+
+def _add_split(commands) -> None:
+    parser = commands.add_parser(
+        "split", help="divide a set into train and val (and test), stratified by class"
+    )
+    _add_data_root(parser)
+    parser.add_argument("--val", type=float, default=0.2, help="share; default: %(default)s")
+    parser.add_argument("--test", type=float, default=0.0, help="share; default: no test split")
+    parser.add_argument("--seed", type=int, default=0, help="equal seeds give equal splits")
+    _add_output(parser)
+    parser.set_defaults(run=run_split)
+
+
+def _add_data_root(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "data_root", type=_path, help="folder of the set; docs/data.md has the layouts"
+    )
+
+
+def _add_output(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--out", type=_path, required=True, help="folder to create")
+    parser.add_argument(
+        "--images",
+        choices=("copy", "hardlink", "symlink"),
+        default="copy",
+        help="how the image files get there; links take no space; default: %(default)s",
+    )
 
 
 def run_demo(args: argparse.Namespace) -> None:
@@ -48,16 +144,66 @@ def run_demo(args: argparse.Namespace) -> None:
     print(f"demo data in {make_demo(args.out, **given)}")
 
 
-def run_check(args: argparse.Namespace) -> None:
-    from mnv4_vision.datasets import check_coco, find_coco
+def run_download(args: argparse.Namespace) -> None:
+    from mnv4_vision.datasets.download import download_dataset
 
-    layout = find_coco(args.data_root)
-    print(f"{args.data_root}: {layout.name} layout")
-    for ann_file, images in (
-        (layout.train_ann, layout.train_images),
-        (layout.val_ann, layout.val_images),
-    ):
-        print(check_coco(ann_file, images, decode=args.decode))
+    download_dataset(args.name, args.out, split=args.split, keep_archives=args.keep_archives)
+
+
+def run_verify(args: argparse.Namespace) -> None:
+    from mnv4_vision.datasets import find_any_data, paths_of, verify_data
+
+    layout = find_any_data(args.data_root)
+    print(layout.describe(args.data_root))
+    # None: without the flag small sets are decoded, too.
+    report = verify_data(paths_of(layout), decode=args.decode or None)
+    print(report.describe(args.show))
+    report.raise_errors("all of them are above")
+
+
+def run_browse(args: argparse.Namespace) -> None:
+    from mnv4_vision.det.browse import browse
+
+    options = {"config": args.config, "split": args.split, "num": args.num, "seed": args.seed}
+    print(f"page in {browse(args.data_root, args.out, **options)}")
+
+
+def run_stats(args: argparse.Namespace) -> None:
+    from mnv4_vision.datasets import find_any_data, paths_of, write_statistics
+
+    layout = find_any_data(args.data_root)
+    print(layout.describe(args.data_root))
+    print(write_statistics(paths_of(layout), args.out))
+    print(f"plots in {args.out / 'stats.png'}, numbers in {args.out / 'stats.json'}")
+
+
+def run_convert(args: argparse.Namespace) -> None:
+    from mnv4_vision.datasets import convert_set
+
+    loaded, losses = convert_set(args.data_root, args.to, args.out, args.images)
+    _print_written(loaded, args)
+    for what, count in losses.items():
+        print(f"warning  {what}: {count}")
+
+
+def run_split(args: argparse.Namespace) -> None:
+    from mnv4_vision.datasets import divide_set
+
+    shares = {"val": args.val, "test": args.test}
+    loaded = divide_set(args.data_root, args.out, **shares, seed=args.seed, images=args.images)
+    _print_written(loaded, args)
+
+
+def _print_written(loaded, args: argparse.Namespace) -> None:
+    from mnv4_vision.datasets import class_counts
+
+    print(f"{args.data_root}: {loaded.name}")
+    for warning in loaded.warnings:
+        print(f"warning  {warning}")
+    print(f"written to {args.out}:")
+    for split, (num_images, boxes) in class_counts(loaded).items():
+        counts = ", ".join(f"{name} {boxes[name]}" for name in loaded.classes)
+        print(f"  {split:<5}  {num_images} images; boxes: {counts}")
 
 
 def main() -> None:

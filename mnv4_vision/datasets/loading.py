@@ -13,7 +13,7 @@ from PIL import Image
 
 from mnv4_vision.core.errors import InputError, MissingFileError, did_you_mean
 
-__all__ = ["ON_ERROR", "LoadImage", "read_image"]
+__all__ = ["ON_ERROR", "LoadImage", "has_ending", "read_image"]
 
 ON_ERROR = ("stop", "skip", "blank")
 # First bytes of a format and the bytes that end a whole file of it. JPEG: FF D9 cannot occur in
@@ -78,9 +78,14 @@ def read_image(
     )
 
 
+def has_ending(start: bytes, end: bytes) -> bool:
+    """Whether a file with these first and last bytes ends as its format does, where known."""
+    ending = next((e for magic, e in _ENDINGS.items() if start.startswith(magic)), b"")
+    return end.endswith(ending)
+
+
 def _is_truncated(content: bytes) -> bool:
-    ending = next((e for start, e in _ENDINGS.items() if content.startswith(start)), None)
-    if ending is None or content.endswith(ending):
+    if has_ending(content, content):
         return False
     # Cameras append padding or previews after the end; only a strict decoder knows. Rare.
     try:

@@ -1,9 +1,14 @@
+import json
+import re
 import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 from dataset_helpers import write_tiny_coco
+
+from mnv4_vision.datasets import make_demo
 
 TOOLS = Path(__file__).resolve().parents[2] / "tools"
 
@@ -27,31 +32,77 @@ def run_tool(monkeypatch, capsys):
     sys.modules.pop("data", None)
 
 
-def test_demo_then_check(run_tool, tmp_path):
+def test_demo_then_verify(run_tool, tmp_path):
     root = tmp_path / "demo"
     options = ("--train", 6, "--val", 2, "--image-size", 64, "--seed", 3)
     assert run_tool("demo", "--out", root, *options)[0] == 0
-    status, out, _ = run_tool("check", root, "--decode")
+    status, out, _ = run_tool("verify", root, "--decode")
     assert status == 0
-    assert "images   6, width 64 to 64" in out
-    assert "images   2, width 64 to 64" in out
+    assert out.startswith(f"{root}: COCO")
+    assert "images  6, all 64x64" in out
+    assert "images  2, all 64x64" in out
 
 
-def test_bad_data_is_one_line_and_status_2(run_tool, tmp_path):
+def test_bad_data_is_listed_with_one_error_line_and_status_2(run_tool, tmp_path):
     annotations, images = write_tiny_coco(tmp_path)
     (tmp_path / "val.json").write_text(annotations.read_text())
     (images / "b.jpg").unlink()
-    status, _, err = run_tool("check", tmp_path)
+    status, out, err = run_tool("verify", tmp_path)
     assert status == 2
+    assert "error    train: images that are not there: 1 of 2" in out
+    assert "error    val: validation images that are in train too: 1 of 1" in out
     assert err.count("\n") == 1
-    assert err.startswith(f"error: 1 of 2 images of {annotations}")
+    assert err.startswith(f"error: {images / 'b.jpg'} ({annotations}) does not exist")
+
+
+def test_stats_writes_a_plot_and_numbers(run_tool, tmp_path):
+    root = make_demo(tmp_path / "demo", train=6, val=2, image_size=64)
+    out = tmp_path / "stats"
+    assert run_tool("stats", root, "--out", out)[0] == 0
+    assert (out / "stats.png").read_bytes().startswith(b"\x89PNG")
+    train = json.loads((out / "stats.json").read_text())["train"]
+    boxes = json.loads((root / "annotations/instances_train.json").read_text())["annotations"]
+    assert train["num_boxes"] == len(boxes)
+    median = np.median([np.sqrt(box["area"]) for box in boxes])
+    assert train["percentiles"]["sizes_px"]["50"] == pytest.approx(median)
+    assert sum(train["class_counts"].values()) == len(boxes)
 
 
 def test_missing_data_root(run_tool, tmp_path):
-    status, _, err = run_tool("check", tmp_path / "nothing")
+    status, _, err = run_tool("verify", tmp_path / "nothing")
     assert status == 2
     assert "does not exist" in err
     assert "tools/data.py demo" in err
+
+
+def test_download_of_a_licensed_set_says_how_to_get_it(run_tool, tmp_path):
+    status, out, err = run_tool("download", "imagenet", "--split", "val", "--out", tmp_path)
+    assert status == 2
+    assert "1. Register at https://image-net.org" in out
+    assert "ILSVRC2012_img_val.tar" in err
+    assert "ILSVRC2012_img_train.tar" not in err
+
+
+def test_convert_prints_what_was_written_and_lost(run_tool, tmp_path):
+    source = make_demo(tmp_path / "demo", train=3, val=2, image_size=64)
+    options = ("--to", "yolo", "--out", tmp_path / "yolo", "--images", "hardlink")
+    status, out, _ = run_tool("convert", source, *options)
+    assert status == 0
+    assert "  train  3 images; boxes: disc " in out
+    assert re.search(r"warning  outlines reduced to their box: \d+\n", out)
+    status, _, err = run_tool("convert", source, *options)
+    assert (status, err.count("\n")) == (2, 1)
+    assert "is not empty; give a new folder" in err
+
+
+def test_split(run_tool, tmp_path):
+    source = make_demo(tmp_path / "demo", train=10, val=1, image_size=64)
+    (source / "annotations" / "instances_val.json").unlink()
+    status, out, _ = run_tool("split", source, "--out", tmp_path / "out", "--val", 0.3)
+    assert status == 0
+    assert "COCO without splits: instances_train.json" in out
+    assert "  train  7 images; boxes: disc " in out
+    assert "  val    3 images; boxes: disc " in out
 
 
 def test_help_imports_nothing_heavy():

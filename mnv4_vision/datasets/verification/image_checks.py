@@ -1,0 +1,223 @@
+"""Checks of image files against their records: there, whole, of the recorded size, no copies.
+
+Without decoding, an image costs the reading of its header and of its last bytes.
+"""
+
+import hashlib
+import os
+import warnings
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from PIL import Image
+
+from mnv4_vision.core.errors import InputError, MissingFileError
+from mnv4_vision.datasets.image_files import IMAGE_SUFFIXES, header_size
+from mnv4_vision.datasets.loading import has_ending, read_image
+from mnv4_vision.datasets.verification.findings import Findings
+
+__all__ = ["MAX_DECODED", "ImageFile", "Listing", "check_images", "find_copies", "list_folder"]
+
+# Name to size in bytes and time of change in nanoseconds.
+Listing = dict[str, tuple[int, int]]
+
+# Up to so many images are decoded whole by default: a few milliseconds each, once.
+MAX_DECODED = 2000
+_TAIL_BYTES = 4096
+_CHUNK = 64  # images a thread takes at a time
+_ENDINGS = sorted(IMAGE_SUFFIXES | {suffix.upper() for suffix in IMAGE_SUFFIXES})
+
+
+@dataclass(frozen=True)
+class ImageFile:
+    """A listed image that is there.
+
+    Attributes:
+        split: Where it is listed.
+        path: The file.
+        num_bytes: Its size.
+        tail: Digest of its last bytes, which differ in almost any two files of equal size.
+        problem: Kind and words of what is wrong with it, or None.
+    """
+
+    split: str
+    path: Path
+    num_bytes: int
+    tail: bytes
+    problem: tuple[str, str] | None = None
+
+
+def list_folder(folder: Path) -> Listing:
+    """Return the files of a folder, none where there is no such folder.
+
+    One listing a folder: looking up each name takes minutes for COCO on a network disk.
+    """
+    try:
+        with os.scandir(folder) as entries:
+            stats = {entry.name: entry.stat() for entry in entries if entry.is_file()}
+    except (OSError, ValueError):  # ValueError: no possible file name
+        return {}
+    return {name: (stat.st_size, stat.st_mtime_ns) for name, stat in stats.items()}
+
+
+def check_images(
+    split: str,
+    ann_file: Path,
+    image_dir: Path,
+    images: Sequence[dict[str, Any]],
+    findings: Findings,
+    listings: dict[str, Listing],
+    *,
+    decode: bool | None = None,
+    tolerance: float | None = None,
+) -> list[ImageFile]:
+    """Check the files that image records name.
+
+    Args:
+        split: Name in the findings.
+        ann_file: For the messages.
+        image_dir: Folder that the file names are relative to.
+        images: Well-formed records.
+        findings: Takes what is wrong.
+        listings: Takes the folders that were listed.
+        decode: Decode every image; by default only where there are few.
+        tolerance: Share of bad images up to which they are warnings; by default none.
+
+    Returns:
+        The files that are there.
+
+    Raises:
+        MissingFileError: The whole folder is missing.
+    """
+    there = _existing(ann_file, image_dir, images, listings)
+    decode = len(images) <= MAX_DECODED if decode is None else decode
+    jobs = []
+    for image in images:
+        if image["file_name"] in there:
+            jobs.append((split, image_dir, image, decode))
+        else:
+            hint = _spelling(image_dir, image["file_name"], listings)
+            example = f"{image_dir / image['file_name']} ({ann_file}) does not exist{hint}"
+            findings.add("missing", split, len(images), example, tolerance)
+    files = list(_in_threads(jobs))
+    for file in files:
+        if file.problem:
+            kind, what = file.problem
+            findings.add(kind, split, len(images), what, tolerance)
+    return files
+
+
+def find_copies(files: Iterable[ImageFile], findings: Findings) -> None:
+    """Note files of equal content: within a split a warning, in train and val a leak."""
+    splits: dict[str, list[ImageFile]] = defaultdict(list)
+    for file in files:
+        splits[file.split].append(file)
+    for group in _equal_files([file for split in splits.values() for file in split]):
+        firsts: dict[str, ImageFile] = {}
+        for file in group:
+            total = len(splits[file.split])
+            if file.split in firsts:
+                example = f"{file.path} is the same picture as {firsts[file.split].path}"
+                findings.add("duplicate", file.split, total, example)
+            if other := firsts.get("train" if file.split == "val" else ""):
+                example = f"{file.path} (val) is the same picture as {other.path} (train)"
+                findings.add("leak", "val", total, example)
+            firsts.setdefault(file.split, file)
+
+
+def _existing(
+    ann_file: Path,
+    image_dir: Path,
+    images: Sequence[dict[str, Any]],
+    listings: dict[str, Listing],
+) -> set[str]:
+    there = set()
+    for image in images:
+        folder, _, name = image["file_name"].rpartition("/")
+        path = os.path.join(image_dir, folder)
+        if path not in listings:
+            listings[path] = list_folder(Path(path))
+        if name in listings[path]:
+            there.add(image["file_name"])
+    if not there and not image_dir.is_dir():
+        raise MissingFileError(f"image folder {image_dir} of {ann_file} does not exist")
+    return there
+
+
+def _spelling(image_dir: Path, file_name: str, listings: dict[str, Listing]) -> str:
+    """Say how a missing file's name is wrong, if that is all."""
+    if "\\" in file_name:
+        return "; write / for \\ in its file_name"
+    folder, _, name = file_name.rpartition("/")
+    for other in (os.path.splitext(name)[0] + ending for ending in _ENDINGS):
+        if other in listings[os.path.join(image_dir, folder)]:
+            return f"; {other} does"
+    return ""
+
+
+def _in_threads(jobs: list[tuple]) -> Iterator[ImageFile]:
+    chunks = [jobs[start : start + _CHUNK] for start in range(0, len(jobs), _CHUNK)]
+    pool = ThreadPoolExecutor(min(8, os.cpu_count() or 1))
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+            for files in pool.map(lambda chunk: [_check_image(*job) for job in chunk], chunks):
+                yield from files
+    finally:  # Ctrl-C must not wait for a hundred thousand images
+        pool.shutdown(cancel_futures=True)
+
+
+def _check_image(split: str, image_dir: Path, image: dict[str, Any], decode: bool) -> ImageFile:
+    path = image_dir / image["file_name"]
+    size = (image["width"], image["height"])
+    try:
+        start, tail, num_bytes = _read_ends(path)
+    except OSError as error:
+        what = f"image {path} cannot be read: {error.strerror or error}"
+        return ImageFile(split, path, 0, b"", ("unreadable", what))
+    problem = None
+    suspected = _suspect(path, size, has_ending(start, tail))
+    if decode or suspected:  # the loader of the training has the last word
+        try:
+            read_image(str(path), size)
+        except InputError as error:
+            problem = (suspected or "unreadable", str(error))
+    return ImageFile(split, path, num_bytes, hashlib.sha1(tail).digest(), problem)
+
+
+def _read_ends(path: Path) -> tuple[bytes, bytes, int]:
+    """Return the first and the last bytes and the size in bytes of a file."""
+    with path.open("rb") as file:
+        start = file.read(16)
+        num_bytes = file.seek(0, os.SEEK_END)
+        file.seek(max(0, num_bytes - _TAIL_BYTES))
+        return start, file.read(), num_bytes
+
+
+def _suspect(path: Path, size: tuple[int, int], is_whole: bool) -> str | None:
+    """Return the kind of finding that header and end point to."""
+    try:
+        sizes = header_size(path)
+    except InputError:
+        return "unreadable"
+    if not is_whole:
+        return "unreadable"
+    return None if size in sizes else "wrong_size"
+
+
+def _equal_files(files: Iterable[ImageFile]) -> Iterator[list[ImageFile]]:
+    """Yield groups of readable files with the same content; only look-alikes are read whole."""
+    alike: dict[tuple[int, bytes], list[ImageFile]] = defaultdict(list)
+    for file in files:
+        if file.problem is None or file.problem[0] != "unreadable":
+            alike[file.num_bytes, file.tail].append(file)
+    for group in alike.values():
+        if len(group) > 1:
+            equal: dict[bytes, list[ImageFile]] = defaultdict(list)
+            for file in group:
+                equal[hashlib.sha1(file.path.read_bytes()).digest()].append(file)
+            yield from (same for same in equal.values() if len(same) > 1)
