@@ -1,6 +1,6 @@
 """Evaluate a checkpoint: COCO's twelve numbers and the AP of each class.
 
-Example: python tools/test.py configs/det/retina_mnv4_conv_m.py work_dirs/demo --demo
+Example: python tools/test.py configs/det/retina_mnv4_conv_m.py work_dirs/demo --demo --report
 """
 
 import argparse
@@ -15,6 +15,14 @@ def build_parser() -> argparse.ArgumentParser:
     )
     add_run_flags(parser, default_work_dir="<folder of the checkpoint>/test")
     parser.add_argument("checkpoint", help="checkpoint, or a work dir for its best one")
+    parser.add_argument(
+        "--report",
+        nargs="?",
+        const="auto",
+        metavar="PATH",
+        help="also write an HTML page (a file, or report.html in a folder; default: the work dir), "
+        "and beside it metrics.json and detections.json, which tools/evaluate.py reads",
+    )
     return parser
 
 
@@ -22,7 +30,7 @@ def main() -> None:
     args = build_parser().parse_args()
     from mnv4_vision.core.engine import test
 
-    test(run_options(args), args.checkpoint)
+    test(run_options(args), args.checkpoint, report=args.report)
 
 
 if __name__ == "__main__":

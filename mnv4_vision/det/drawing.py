@@ -165,9 +165,11 @@ def _rectangle(canvas: np.ndarray, box: np.ndarray, colour: tuple, style: _Style
 
 def _caption(label: int, score: float | None, names: Sequence[str] | None) -> str:
     name = str(names[label]) if names is not None and label < len(names) else str(label)
-    # OpenCV's fonts are ASCII; accents go, other scripts become question marks.
-    name = unicodedata.normalize("NFKD", name).encode("ascii", "replace").decode()
-    name = "".join(c for c in name if c.isprintable())
+    # OpenCV's fonts are ASCII: accents go, other scripts become question marks or a number.
+    name = "".join(c for c in unicodedata.normalize("NFKD", name) if not unicodedata.combining(c))
+    name = "".join(c for c in name.encode("ascii", "replace").decode() if c.isprintable())
+    if not any(c.isalnum() for c in name):
+        name = f"class {label}"
     return name if score is None else f"{name} {score:.2f}"
 
 

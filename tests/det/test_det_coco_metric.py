@@ -15,7 +15,7 @@ from mmengine.logging import MMLogger
 
 from mnv4_vision.core.errors import InputError
 from mnv4_vision.det import FastCocoMetric
-from mnv4_vision.det.evaluation import BACKENDS, STATISTICS, evaluate_coco
+from mnv4_vision.det.evaluation.scores import BACKENDS, STATISTICS, evaluate_coco
 
 
 @pytest.fixture

@@ -10,8 +10,8 @@ from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
 from mnv4_vision.core.errors import InputError, MissingFileError
-from mnv4_vision.det.coco_files import read_ground_truth
-from mnv4_vision.det.evaluation import BACKENDS, STATISTICS, evaluate_coco, format_table
+from mnv4_vision.det.evaluation.coco_files import read_ground_truth
+from mnv4_vision.det.evaluation.scores import BACKENDS, STATISTICS, evaluate_coco, format_table
 
 REFERENCE = Path(__file__).resolve().parents[2].parent / "shared" / "data" / "coco_eval_refs"
 
@@ -136,7 +136,8 @@ def test_table_shows_every_number():
     assert [line.split()[0] for line in lines[:12]] == list(STATISTICS)
     assert f"{scores.stats['AP75']:.4f}" in lines[2]
     assert [line.split()[0] for line in lines[-2:]] == ["owl", "cat"]
-    assert lines[-1].split()[3] == str(scores.per_class["cat"]["count"])
+    assert lines[-1].split()[-1] == str(scores.per_class["cat"]["count"])
+    assert lines[-1].split()[3] == f"{scores.per_class['cat']['AP75']:.4f}"
 
 
 def test_dataset_whose_first_annotation_has_id_zero():
@@ -154,6 +155,19 @@ BROKEN_SETS = {
     "no categories": (lambda gt: {**gt, "categories": None}, "categories"),
     "no images": (lambda gt: {**gt, "images": []}, "images"),
     "text id": (lambda gt: {**gt, "images": [{"id": "a1"}]}, "a1"),
+    "id beyond float64": (lambda gt: {**gt, "images": [{"id": 2**53 + 1}]}, "no integer id from 0"),
+    "half a character as name": (
+        lambda gt: {**gt, "categories": [{"id": 3, "name": "\ud800"}]},
+        "category 3 has no name",
+    ),
+    "text as crowd": (  # true in Python
+        lambda gt: {**gt, "annotations": [{**gt["annotations"][3], "iscrowd": "0"}]},
+        "annotation 3 has iscrowd '0'",
+    ),
+    "box beyond float64": (
+        lambda gt: {**gt, "annotations": [{**gt["annotations"][3], "bbox": [1, 2, 10**400, 4]}]},
+        "annotation 3",
+    ),
     "double id": (lambda gt: {**gt, "images": gt["images"] * 2}, "2 times"),
     "strange image": (
         lambda gt: {**gt, "annotations": [{**gt["annotations"][3], "image_id": 9999}]},
@@ -205,7 +219,7 @@ def test_broken_annotations_name_the_record(case, tmp_path):
 @pytest.mark.parametrize(
     ("column", "value", "word"),
     [
-        (0, 12345, "image_id 12345"),
+        (0, 12345678, "image_id 12345678,"),
         (6, 0, "category_id 0"),
         (6, 2.5, "category_id 2.5"),
         (5, np.nan, "not finite"),
@@ -227,7 +241,7 @@ def test_inconsistent_detections_are_refused(backend, column, value, word):
         ('[{"image_id": 1, ', "broken JSON at line 1"),
         ("", "the detections file is empty"),
         ('{"annotations": []}', "list of detections"),
-        ('[{"image_id": 1}]', "bbox"),
+        ('[{"image_id": 1}]', "detection 0 has no 'category_id'"),
         (
             '[{"image_id": 99999, "bbox": [1, 1, 2, 2], "score": 1, "category_id": 7}]',
             "image_id 99999",

@@ -11,8 +11,8 @@ from mmengine.evaluator import BaseMetric
 from mmengine.logging import MMLogger
 
 from mnv4_vision.core.errors import InputError
-from mnv4_vision.det.coco_files import read_ground_truth, write_json
-from mnv4_vision.det.evaluation import CocoScores, evaluate_coco, format_table
+from mnv4_vision.det.evaluation.coco_files import detection_records, read_ground_truth, write_json
+from mnv4_vision.det.evaluation.scores import CocoScores, evaluate_coco, format_table
 
 __all__ = ["FastCocoMetric"]
 
@@ -33,6 +33,12 @@ class FastCocoMetric(BaseMetric):
         collect_device: "cpu" or "gpu", how ranks exchange results.
         collect_dir: shared folder for that exchange; a temporary one by default.
         prefix: prefix of the metric names.
+
+    Attributes:
+        scores: of the latest evaluation, on the process that computed it.
+        detections: of the latest evaluation, `(N, 7)` rows `image_id, x, y, w, h, score,
+            category_id`.
+        image_ids: of the latest evaluation.
 
     Raises:
         InputError: missing or inconsistent annotations, or classes that are not its categories.
@@ -60,6 +66,8 @@ class FastCocoMetric(BaseMetric):
         # Read now: a bad file must stop the run before the first epoch, not after it.
         self.ground_truth = read_ground_truth(ann_file)
         self.scores: CocoScores | None = None
+        self.detections = np.zeros((0, 7))
+        self.image_ids: list[int] = []
 
     @property
     def dataset_meta(self) -> dict[str, Any] | None:
@@ -95,8 +103,9 @@ class FastCocoMetric(BaseMetric):
         image_ids = sorted(per_image)
         detections = self._to_coco(per_image, image_ids)
         self._warn(detections, image_ids)
+        self.detections, self.image_ids = detections, image_ids
         if self.save_detections is not None:
-            write_json(self.save_detections, _to_records(detections))
+            write_json(self.save_detections, detection_records(detections))
         self.scores = evaluate_coco(
             self.ground_truth,
             detections,
@@ -146,15 +155,3 @@ class FastCocoMetric(BaseMetric):
             )
         if not len(self.ground_truth.boxes):
             logger.warning(f"{self.ground_truth.source} has no boxes: AP is undefined (-1)")
-
-
-def _to_records(detections: np.ndarray) -> list[dict[str, Any]]:
-    return [
-        {
-            "image_id": int(image),
-            "category_id": int(category),
-            "bbox": box,
-            "score": score,
-        }
-        for image, *box, score, category in detections.tolist()
-    ]

@@ -5,7 +5,7 @@ import math
 import os
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -14,7 +14,16 @@ from mnv4_vision.core.errors import InputError, did_you_mean
 from mnv4_vision.core.files import write_atomic
 from mnv4_vision.datasets import read_json
 
-__all__ = ["GroundTruth", "detections_array", "read_ground_truth", "write_json"]
+__all__ = [
+    "GroundTruth",
+    "detection_records",
+    "detections_array",
+    "read_ground_truth",
+    "write_json",
+]
+
+
+MAX_ID = 2**53  # ids travel beside boxes in float64
 
 
 @dataclass(frozen=True)
@@ -77,6 +86,12 @@ class GroundTruth:
         ids = {category["name"]: category["id"] for category in self.categories}
         return [ids[name] for name in names]
 
+    def select(self, image_ids: Sequence[int], category_ids: Sequence[int]) -> "GroundTruth":
+        """Return the boxes of these images and categories; the records stay."""
+        keep = np.isin(self.image_ids, image_ids) & np.isin(self.category_ids, category_ids)
+        columns = ("image_ids", "category_ids", "boxes", "area", "iscrowd")
+        return replace(self, **{name: getattr(self, name)[keep] for name in columns})
+
 
 def write_json(path: str | os.PathLike, content: Any) -> None:
     """Write JSON; a half-written file never has the name."""
@@ -87,7 +102,7 @@ def read_ground_truth(gt: str | os.PathLike | Mapping[str, Any]) -> GroundTruth:
     """Load and check COCO annotations.
 
     A missing `area` becomes the box area and a missing `iscrowd` 0, as box-only converters mean it.
-    That is for evaluation alone: `datasets.check_coco` refuses a training set without `area`,
+    That is for evaluation alone: `datasets.verify_data` refuses a training set without `area`,
     which mmdet reads.
 
     Raises:
@@ -135,10 +150,21 @@ def detections_array(
     rows = np.ascontiguousarray(rows, dtype=np.float64)
     bad = ~np.isfinite(rows).all(axis=1)
     if bad.any():
-        raise InputError(f"{source}: detection {bad.argmax()} has a value that is not finite")
+        raise InputError(
+            f"{source}: detection {bad.argmax()} (image_id {rows[bad][0, 0]:.16g}) has a value "
+            "that is not finite"
+        )
     _check_known(rows[:, 0], [image["id"] for image in gt.images], "image_id", gt, source)
     _check_known(rows[:, 6], [cat["id"] for cat in gt.categories], "category_id", gt, source)
     return rows
+
+
+def detection_records(detections: np.ndarray) -> list[dict[str, Any]]:
+    """Return `(N, 7)` rows `image_id, x, y, w, h, score, category_id` as COCO results."""
+    return [
+        {"image_id": int(image), "category_id": int(category), "bbox": box, "score": score}
+        for image, *box, score, category in detections.tolist()
+    ]
 
 
 def _sections(content: Any, source: str) -> dict[str, list[dict[str, Any]]]:
@@ -154,10 +180,13 @@ def _sections(content: Any, source: str) -> dict[str, list[dict[str, Any]]]:
 
 def _ids(records: Sequence[Mapping[str, Any]], kind: str, source: str) -> set[int]:
     for record in records:
-        if not isinstance(record, Mapping) or type(record.get("id")) is not int or record["id"] < 0:
-            raise InputError(f"{source}: {kind} record {record!r:.80} has no integer id >= 0")
-        if kind == "category" and not isinstance(record.get("name"), str):
-            raise InputError(f"{source}: category {record['id']} has no name")
+        number = record.get("id") if isinstance(record, Mapping) else None
+        if type(number) is not int or not 0 <= number <= MAX_ID:
+            raise InputError(
+                f"{source}: {kind} record {record!r:.80} has no integer id from 0 to {MAX_ID}"
+            )
+        if kind == "category" and not _is_text(record.get("name")):
+            raise InputError(f"{source}: category {number} has no name that is text")
     ids = Counter(record["id"] for record in records)
     twice = [number for number, count in ids.items() if count > 1]
     if twice:
@@ -179,6 +208,8 @@ def _check_annotation(annotation: Any, images: set[int], categories: set[int], s
         raise InputError(f"{label} has category {category!r}, which is not in 'categories'")
     if not isinstance(box, Sequence) or len(box) != 4 or not all(map(_is_number, box)):
         raise InputError(f"{label} has bbox {box!r:.60}, expected four numbers x, y, width, height")
+    if annotation.get("iscrowd") not in (None, 0, 1):  # the text "0" would pass for true
+        raise InputError(f"{label} has iscrowd {annotation['iscrowd']!r:.60}, expected 0 or 1")
 
 
 def _area(annotation: Mapping[str, Any], source: str) -> float:
@@ -191,20 +222,60 @@ def _area(annotation: Mapping[str, Any], source: str) -> float:
 
 
 def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and math.isfinite(value)
+    try:
+        return isinstance(value, int | float) and math.isfinite(value)
+    except OverflowError:  # an integer beyond float64
+        return False
+
+
+def _is_text(value: Any) -> bool:
+    # JSON can hold half a surrogate pair, which nothing can print or write.
+    return isinstance(value, str) and value.encode(errors="ignore").decode() == value
 
 
 def _rows(detections: Sequence[Mapping[str, Any]], source: str) -> np.ndarray:
-    if not isinstance(detections, Sequence):
-        raise InputError(f"{source} must be a list of detections, got {type(detections).__name__}")
-    try:
-        rows = [(d["image_id"], *d["bbox"], d["score"], d["category_id"]) for d in detections]
-        return np.array(rows, dtype=np.float64)
-    except (KeyError, TypeError, ValueError) as error:
+    if not isinstance(detections, list | tuple):
         raise InputError(
-            f"{source} is not a COCO results list: every entry needs image_id, bbox (four "
-            f"numbers), score and category_id ({type(error).__name__}: {error})"
-        ) from None
+            f"{source} must be a list of detections, got {type(detections).__name__}: COCO results "
+            'are [{"image_id", "category_id", "bbox", "score"}, ...]'
+        )
+    try:
+        rows = np.array(
+            [(d["image_id"], *d["bbox"], d["score"], d["category_id"]) for d in detections]
+        )
+        if rows.dtype.kind in "iuf" and (rows.ndim == 1 or rows.shape[1] == 7):
+            return rows
+    except (KeyError, TypeError, ValueError):
+        pass
+    for position, record in enumerate(detections):
+        problem = _problem(record)
+        if problem:
+            raise InputError(f"{source}: detection {position} {problem}")
+    raise InputError(f"{source} holds numbers that are too large")
+
+
+def _problem(record: Any) -> str | None:
+    """Say what keeps a record from being a COCO detection; None where nothing does."""
+    if not isinstance(record, Mapping):
+        return f"is {record!r:.60}, no object with image_id, category_id, bbox and score"
+    if "detections" in record and "file" in record:
+        return (
+            "is a record of tools/infer.py, which knows no image ids: take the detections.json "
+            "that tools/test.py --report writes"
+        )
+    for key in ("image_id", "category_id", "score"):
+        if key not in record:
+            return f"has no {key!r}"
+        if not _is_plain_number(record[key]):
+            return f"has {key} {record[key]!r:.60}, expected a number"
+    box = record.get("bbox")
+    if not isinstance(box, list | tuple) or len(box) != 4 or not all(map(_is_plain_number, box)):
+        return f"has bbox {box!r:.60}, expected four numbers x, y, width, height"
+    return None
+
+
+def _is_plain_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def _check_known(
@@ -212,11 +283,15 @@ def _check_known(
 ) -> None:
     ids = values.astype(np.int64)
     foreign = (ids != values) | ~np.isin(ids, known)
-    if foreign.any():
-        raise InputError(
-            f"{source}: {key} {values[foreign][0]:g} is not in {gt.source} "
-            f"({foreign.sum()} of {len(values)} detections; it has {_shorten(sorted(known))})"
-        )
+    if not foreign.any():
+        return
+    shifted = key == "category_id" and ids.min() == 0 and set(ids + 1) <= set(known)
+    hint = ". They seem to count from 0: add 1" if shifted else ""
+    raise InputError(
+        f"{source}: detection {foreign.argmax()} has {key} {values[foreign][0]:.16g}, which is "
+        f"not in {gt.source} ({foreign.sum()} of {len(values)} detections; it has "
+        f"{_shorten(sorted(known))}){hint}"
+    )
 
 
 def _shorten(values: Sequence[Any], limit: int = 10) -> str:

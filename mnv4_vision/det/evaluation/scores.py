@@ -8,17 +8,25 @@ import io
 import os
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
-from mnv4_vision.core.errors import InputError, MissingFileError, did_you_mean
+from mnv4_vision.core.errors import InputError, did_you_mean
 from mnv4_vision.datasets import read_json
-from mnv4_vision.det.coco_files import GroundTruth, detections_array, read_ground_truth
+from mnv4_vision.det.evaluation.coco_files import GroundTruth, detections_array, read_ground_truth
 
-__all__ = ["BACKENDS", "STATISTICS", "CocoScores", "evaluate_coco", "format_table"]
+__all__ = [
+    "BACKENDS",
+    "CLASS_STATISTICS",
+    "STATISTICS",
+    "CocoScores",
+    "evaluate_coco",
+    "format_table",
+    "hotcoco_evaluator",
+    "select_categories",
+]
 
 STATISTICS: dict[str, str] = {
     "AP": "IoU 0.50:0.95, all areas, 100 detections",
@@ -34,6 +42,7 @@ STATISTICS: dict[str, str] = {
     "ARm": "medium",
     "ARl": "large",
 }
+CLASS_STATISTICS = ("AP", "AP50", "AP75", "APs", "APm", "APl", "AR100")
 
 
 @dataclass(frozen=True)
@@ -42,14 +51,17 @@ class CocoScores:
 
     Attributes:
         stats: the twelve numbers in the order of `STATISTICS`, not rounded.
-        per_class: class name to `{"AP", "AP50", "count"}`; count is the number of annotated boxes
-            that are not crowds.
+        per_class: class name to `CLASS_STATISTICS` and `count`, the number of annotated boxes that
+            are not crowds.
         num_images: evaluated images.
+        precision: `(10 IoUs, 101 recalls, classes)` in the order of `per_class`, -1 where
+            undefined.
     """
 
     stats: dict[str, float]
     per_class: dict[str, dict[str, float]]
     num_images: int
+    precision: np.ndarray = field(compare=False, repr=False)
 
 
 def evaluate_coco(
@@ -79,13 +91,17 @@ def evaluate_coco(
             f"choose from {', '.join(BACKENDS)}"
         )
     gt = gt if isinstance(gt, GroundTruth) else read_ground_truth(gt)
-    categories = _select_categories(gt, class_names)
+    categories = select_categories(gt, class_names)
     images = sorted(image["id"] for image in gt.images) if image_ids is None else sorted(image_ids)
-    stats, precision = BACKENDS[backend](gt, detections, sorted(categories.values()), images)
+    ids = sorted(categories.values())
+    stats, precision, recall = BACKENDS[backend](gt, detections, ids, images)
+    columns = [ids.index(number) for number in categories.values()]  # to the order of the names
+    precision, recall = precision[:, :, columns], recall[:, columns]
     return CocoScores(
         stats=dict(zip(STATISTICS, stats, strict=True)),
-        per_class=_per_class(precision, categories, gt, images),
+        per_class=_per_class(precision, recall, categories, gt, images),
         num_images=len(images),
+        precision=precision[..., 0, 2],
     )
 
 
@@ -93,11 +109,11 @@ def format_table(scores: CocoScores) -> str:
     """Return the twelve numbers and the per-class scores as plain text; `-` where undefined."""
     lines = [f"{name:<6}{_number(scores.stats[name])}  {STATISTICS[name]}" for name in STATISTICS]
     width = max(len("class"), *(len(name) for name in scores.per_class)) + 2
-    lines += ["", f"{'class':<{width}}{'AP':>6}  {'AP50':>6}  {'boxes':>6}"]
+    header = "".join(f"{name:>8}" for name in (*CLASS_STATISTICS, "boxes"))
+    lines += ["", f"{'class':<{width}}{header}"]
     for name, row in scores.per_class.items():
-        lines.append(
-            f"{name:<{width}}{_number(row['AP'])}  {_number(row['AP50'])}  {row['count']:>6}"
-        )
+        numbers = "".join(f"  {_number(row[key])}" for key in CLASS_STATISTICS)
+        lines.append(f"{name:<{width}}{numbers}{row['count']:>8}")
     return "\n".join(lines)
 
 
@@ -105,8 +121,11 @@ def _number(value: float) -> str:
     return f"{'-':>6}" if value < 0 else f"{value:6.4f}"
 
 
-def _select_categories(gt: GroundTruth, names: Sequence[str] | None) -> dict[str, int]:
-    """Return display name to category id; a name that two categories share gets its id added."""
+def select_categories(gt: GroundTruth, names: Sequence[str] | None = None) -> dict[str, int]:
+    """Return display name to category id, all classes by default, in their order.
+
+    A name that two categories share gets its id added.
+    """
     if names is None:
         names = [category["name"] for category in gt.categories]
     ids = gt.find_categories(names)
@@ -118,19 +137,21 @@ def _select_categories(gt: GroundTruth, names: Sequence[str] | None) -> dict[str
 
 
 def _per_class(
-    precision: np.ndarray, categories: dict[str, int], gt: GroundTruth, images: Sequence[int]
+    precision: np.ndarray,
+    recall: np.ndarray,
+    categories: dict[str, int],
+    gt: GroundTruth,
+    images: Sequence[int],
 ) -> dict[str, dict[str, float]]:
-    """Reduce `(10 IoUs, 101 recalls, classes)` precision to scores per class."""
+    """Reduce `(10 IoUs, 101 recalls, classes, 4 areas, 3 limits)` precision and the same recall."""
     counted = np.isin(gt.image_ids, images) & (gt.iscrowd == 0)
-    column = {number: index for index, number in enumerate(sorted(categories.values()))}
     table = {}
-    for name, number in categories.items():
-        own = precision[:, :, column[number]]
-        table[name] = {
-            "AP": _mean_of_valid(own),
-            "AP50": _mean_of_valid(own[0]),
-            "count": int((counted & (gt.category_ids == number)).sum()),
-        }
+    for column, (name, number) in enumerate(categories.items()):
+        own = precision[:, :, column, :, 2]
+        views = [own[..., 0], own[0, :, 0], own[5, :, 0], *(own[..., area] for area in (1, 2, 3))]
+        views.append(recall[:, column, 0, 2])
+        table[name] = dict(zip(CLASS_STATISTICS, map(_mean_of_valid, views), strict=True))
+        table[name]["count"] = int((counted & (gt.category_ids == number)).sum())
     return table
 
 
@@ -152,7 +173,18 @@ def _array_from(detections: Detections, gt: GroundTruth) -> np.ndarray:
 
 def _with_hotcoco(
     gt: GroundTruth, detections: Detections, categories: list[int], images: list[int]
-) -> tuple[list[float], np.ndarray]:
+) -> tuple[list[float], np.ndarray, np.ndarray]:
+    evaluator = hotcoco_evaluator(gt, detections, categories, images)
+    evaluator.evaluate()
+    evaluator.accumulate()
+    precision, recall = evaluator.eval["precision"], evaluator.eval["recall"]
+    return _summarise(precision, recall), precision, recall
+
+
+def hotcoco_evaluator(
+    gt: GroundTruth, detections: Detections, categories: list[int], images: list[int]
+) -> Any:
+    """Return a `hotcoco.COCOeval` of these classes and images; nothing is evaluated yet."""
     import hotcoco
 
     truth = hotcoco.COCO.from_arrays(
@@ -165,14 +197,11 @@ def _with_hotcoco(
         area=gt.area,
         iscrowd=gt.iscrowd,
     )
-    results = _load_hotcoco_results(truth, detections, gt)
+    results = truth.load_res(_array_from(detections, gt))
     evaluator = hotcoco.COCOeval(truth, results, "bbox")
     evaluator.params.cat_ids = categories
     evaluator.params.img_ids = images
-    evaluator.evaluate()
-    evaluator.accumulate()
-    precision = evaluator.eval["precision"]
-    return _summarise(precision, evaluator.eval["recall"]), precision[..., 0, 2]
+    return evaluator
 
 
 def _summarise(precision: np.ndarray, recall: np.ndarray) -> list[float]:
@@ -192,26 +221,9 @@ def _summarise(precision: np.ndarray, recall: np.ndarray) -> list[float]:
     return [_mean_of_valid(view) for view in views]
 
 
-def _load_hotcoco_results(truth: Any, detections: Detections, gt: GroundTruth) -> Any:
-    """Load detections; a file goes straight to the Rust parser, ten times faster than json."""
-    if not isinstance(detections, str | os.PathLike):
-        return truth.load_res(_array_from(detections, gt))
-    path = Path(detections)
-    if not path.is_file():
-        raise MissingFileError(f"detections file not found: {path} (looked in {path.parent})")
-    with path.open("rb") as file:
-        is_list = file.read(64).lstrip().startswith(b"[")
-    # hotcoco only warns about ids that are not in the ground truth, and would score zero.
-    with contextlib.suppress(ValueError):
-        results = truth.load_res(str(path)) if is_list else None
-        if results is not None and not results.load_warnings:
-            return results
-    return truth.load_res(_array_from(path, gt))  # which raises and says what is wrong
-
-
 def _with_pycocotools(
     gt: GroundTruth, detections: Detections, categories: list[int], images: list[int]
-) -> tuple[list[float], np.ndarray]:
+) -> tuple[list[float], np.ndarray, np.ndarray]:
     from pycocotools.coco import COCO
     from pycocotools.cocoeval import COCOeval
 
@@ -236,7 +248,8 @@ def _with_pycocotools(
         evaluator.evaluate()
         evaluator.accumulate()
         evaluator.summarize()
-    return [float(value) for value in evaluator.stats], evaluator.eval["precision"][..., 0, 2]
+    stats = [float(value) for value in evaluator.stats]
+    return stats, evaluator.eval["precision"], evaluator.eval["recall"]
 
 
 def _annotations(gt: GroundTruth) -> list[dict[str, Any]]:
@@ -253,7 +266,7 @@ def _annotations(gt: GroundTruth) -> list[dict[str, Any]]:
     return [dict(zip(keys, (i, *row), strict=True)) for i, row in enumerate(columns, start=1)]
 
 
-BACKENDS: dict[str, Callable[..., tuple[list[float], np.ndarray]]] = {
+BACKENDS: dict[str, Callable[..., tuple[list[float], np.ndarray, np.ndarray]]] = {
     "hotcoco": _with_hotcoco,
     "pycocotools": _with_pycocotools,
 }
