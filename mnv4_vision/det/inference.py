@@ -9,18 +9,19 @@ from typing import Any
 
 import numpy as np
 import torch
-from mmcv.transforms import Compose
+from mmdet.models import SingleStageDetector
 from mmdet.registry import MODELS
-from mmdet.utils import get_test_pipeline_cfg
 from mmengine.config import Config
 from mmengine.registry import init_default_scope
 from mmengine.structures import InstanceData
+from torch import nn
 
+from mnv4_vision.core.backbones import deploy
 from mnv4_vision.core.engine.checkpoint import load_checkpoint_checked
 from mnv4_vision.core.engine.prepare import RunOptions, prepare_config
-from mnv4_vision.core.engine.task import step_name
 from mnv4_vision.core.errors import InputError
 from mnv4_vision.datasets import read_image
+from mnv4_vision.det.network_input import NetworkInput
 
 __all__ = ["Detections", "Detector", "detections_to_json"]
 
@@ -45,6 +46,9 @@ class Detections:
 class Detector:
     """A trained detector: images in, boxes in their own pixels out.
 
+    Single-stage detectors run in their deployed form: the same network with its batch norms folded,
+    so scores differ from the trained form's by float32 rounding.
+
     Args:
         config: resolved mmengine config, or a file with one.
         checkpoint: weights of exactly that model.
@@ -52,6 +56,7 @@ class Detector:
         score_threshold: detections below it are left out.
 
     Attributes:
+        model: the network, as it runs.
         class_names: of the checkpoint, or of the config's data set where it has none.
 
     Raises:
@@ -69,11 +74,11 @@ class Detector:
         self.device = _check_device(device)
         self.score_threshold = score_threshold
         init_default_scope(cfg.get("default_scope") or "mmdet")
-        self.model = MODELS.build(_without_pretrained(cfg.model))
-        meta = load_checkpoint_checked(self.model, checkpoint)
+        model = MODELS.build(_without_pretrained(cfg.model))
+        meta = load_checkpoint_checked(model, checkpoint)
         self.class_names = _class_names(meta, cfg)
-        self.model.to(self.device).eval()
-        self._pipeline = Compose(_array_pipeline(cfg))
+        self.model = _deployed(model.to(self.device).eval())
+        self._network_input = NetworkInput(cfg, self.model.data_preprocessor)
 
     def __call__(self, images: Iterable[str | Path | np.ndarray]) -> list[Detections]:
         """Detect on files or `(H, W, 3)` uint8 BGR arrays, one at a time."""
@@ -83,15 +88,19 @@ class Detector:
         """Detect on one image.
 
         Raises:
-            InputError: the file is missing or damaged; the line names it.
+            InputError: the file is missing or damaged, or the array is no image; the line says so.
         """
         if not isinstance(image, np.ndarray):
             image = read_image(str(image))
+        elif image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or not image.size:
+            raise InputError(
+                f"an image array must be (H, W, 3) uint8 in BGR order, got {image.shape} "
+                f"{image.dtype}"
+            )
         start = time.perf_counter()
-        packed = self._pipeline({"img": image, "img_id": 0})
-        batch = {"inputs": [packed["inputs"]], "data_samples": [packed["data_samples"]]}
         with torch.inference_mode():
-            found = self.model.test_step(batch)[0].pred_instances
+            batch = self._network_input(image)
+            found = self.model(**batch, mode="predict")[0].pred_instances
         detections = self._select(found)
         return Detections(*detections, time_ms=(time.perf_counter() - start) * 1e3)
 
@@ -164,6 +173,17 @@ def _without_pretrained(model: dict) -> dict:
     return model
 
 
+def _deployed(model: nn.Module) -> nn.Module:
+    """Fold and pack where that is known to be safe; heads of other detectors may `view` maps."""
+    if not isinstance(model, SingleStageDetector):
+        return model
+    device = next(model.parameters()).device
+    on_cpu = device.type == "cpu"
+    return deploy(
+        model, channels_last=on_cpu, onednn=on_cpu and torch.backends.mkldnn.is_available()
+    )
+
+
 def _class_names(meta: dict[str, Any], cfg: Config) -> tuple[str, ...]:
     names = (meta.get("dataset_meta") or {}).get("classes")
     if names is None:
@@ -175,10 +195,3 @@ def _class_names(meta: dict[str, Any], cfg: Config) -> tuple[str, ...]:
             "names the classes"
         )
     return tuple(names)
-
-
-def _array_pipeline(cfg: Config) -> list[dict[str, Any]]:
-    """Return the test pipeline for decoded images: another loader, no annotations."""
-    steps = copy.deepcopy(list(get_test_pipeline_cfg(cfg)))
-    kept = [step for step in steps if not step_name(step).startswith("Load")]
-    return [{"type": "mmdet.LoadImageFromNDArray"}, *kept]

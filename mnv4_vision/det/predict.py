@@ -9,8 +9,8 @@ import numpy as np
 from mnv4_vision.core.errors import InputError
 from mnv4_vision.core.files import write_atomic
 from mnv4_vision.datasets import read_image
-from mnv4_vision.det.coco_files import write_json
 from mnv4_vision.det.drawing import contact_sheet, draw_detections, fit_into
+from mnv4_vision.det.evaluation.coco_files import write_json
 from mnv4_vision.det.inference import Detections, Detector, detections_to_json
 
 __all__ = ["predict_files"]

@@ -5,6 +5,7 @@ own. These are the private operators of torch (checked with 2.13) that inductor'
 """
 
 import torch
+from mmcv.cnn import ConvModule
 from mmcv.cnn.bricks import Conv2d
 from torch import Tensor, nn
 
@@ -72,6 +73,9 @@ def pack_convolutions(model: nn.Module) -> None:
             if isinstance(module, ConvNormAct) and module.bn is None:
                 setattr(module, name, PackedConv(child, module.act))
                 module.act = None
+            elif isinstance(module, ConvModule) and _is_conv_act(module):
+                setattr(module, name, PackedConv(child, module.activate))
+                module.with_activation = False
             else:
                 setattr(module, name, packed.setdefault(child, PackedConv(child)))
 
@@ -81,3 +85,10 @@ def _is_plain(module: nn.Module) -> bool:
     return (
         zero_padded and type(module) in (nn.Conv2d, Conv2d) and not isinstance(module.padding, str)
     )
+
+
+def _is_conv_act(module: ConvModule) -> bool:
+    """Whether the activation, of a kind that fuses, is all that follows the convolution."""
+    follows = "conv act" in " ".join(kind for kind in module.order if kind != "norm")
+    fuses = module.with_activation and type(module.activate) in _FUSED
+    return fuses and follows and not module.with_norm

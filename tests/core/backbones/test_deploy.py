@@ -125,6 +125,11 @@ def test_mmcv_and_sequential():
     assert len(norms(deployed)) == 2
     image = torch.randn(2, 3, 9, 8)
     torch.testing.assert_close(deployed(image), model(image), rtol=1e-4, atol=1e-5)
+    packed = deploy(model, onednn=True)
+    fused = [m for m in packed.modules() if isinstance(m, ConvModule) and not m.with_activation]
+    assert fused == [packed[0], packed[1].depthwise_conv, packed[1].pointwise_conv]
+    with torch.inference_mode():
+        torch.testing.assert_close(packed(image), model(image), rtol=1e-4, atol=1e-5)
 
 
 def test_shared_convolution_keeps_its_norms():
