@@ -10,6 +10,8 @@ ROOT = Path(__file__).resolve().parent
 # Every other line of requirements/minimum.txt is needed to run at all.
 EXTRAS = {
     "timm": ["timm"],
+    "wandb": ["wandb"],
+    "mlflow": ["mlflow"],
     "dev": ["pytest", "pytest-timeout", "ruff", "timm"],
 }
 

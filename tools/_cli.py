@@ -28,13 +28,16 @@ def run_cli(main: Callable[[], int | None]) -> int:
     An `InputError` becomes `error: <one line>` on stderr; any other exception is a defect of ours
     and keeps its traceback.
     """
+    if hasattr(sys.stdout, "reconfigure"):  # file names may be of any encoding
+        sys.stdout.reconfigure(errors="backslashreplace")
     try:
         status = main() or 0
         sys.stdout.flush()
         return status
-    except KeyboardInterrupt:
-        print("interrupted", file=sys.stderr)
-        return INTERRUPT_STATUS
+    except KeyboardInterrupt as interrupt:
+        # A training that saved its state says where, and which signal ended it.
+        print(str(interrupt) or "interrupted", file=sys.stderr)
+        return getattr(interrupt, "status", INTERRUPT_STATUS)
     except BrokenPipeError:
         if not _stdout_is_closed():
             raise

@@ -33,9 +33,40 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--epochs", type=positive, metavar="N", help="stretches the schedule")
     parser.add_argument("--batch-size", type=positive, metavar="N", help="per process")
     parser.add_argument(
+        "--accumulate",
+        type=positive,
+        metavar="N",
+        help="update the weights every N batches, as if they were one",
+    )
+    parser.add_argument(
+        "--freeze-bn",
+        action="store_true",
+        help="keep the BatchNorm statistics of the pretrained backbone: for batches below 4",
+    )
+    parser.add_argument(
+        "--early-stop",
+        nargs="?",
+        const=5,
+        type=positive,
+        metavar="N",
+        help="end after N validations (default: 5) without a better one",
+    )
+    parser.add_argument(
+        "--log",
+        type=lambda text: text.split(","),
+        default=(),
+        metavar="NAME,...",
+        help="also log to tensorboard, wandb, mlflow",
+    )
+    parser.add_argument(
         "--amp",
         action=argparse.BooleanOptionalAction,
         help="mixed precision (default: on where there is a GPU)",
+    )
+    parser.add_argument(
+        "--amp-dtype",
+        choices=("fp16", "bf16"),
+        help="its type (default: fp16 on a GPU, bf16 on a CPU)",
     )
     return parser
 

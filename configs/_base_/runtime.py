@@ -15,6 +15,8 @@ from mnv4_vision.core.engine import (
     AtomicCheckpointHook,
     ExactResumeHook,
     HistoryHook,
+    InterruptHook,
+    LossGuardHook,
     ProgressHook,
 )
 
@@ -32,6 +34,8 @@ default_hooks = dict(
     exact_resume=dict(type=ExactResumeHook),
     history=dict(type=HistoryHook),
     progress=dict(type=ProgressHook),
+    loss_guard=dict(type=LossGuardHook),
+    interrupt=dict(type=InterruptHook),  # after all others of the lowest priority
 )
 env_cfg = dict(
     cudnn_benchmark=True,

@@ -88,3 +88,14 @@ def test_other_broken_pipe_is_a_defect(run_cli, monkeypatch):
         monkeypatch.setattr(sys, "stdout", stdout)
         with pytest.raises(BrokenPipeError):
             run_cli(raiser(BrokenPipeError()))
+
+
+def test_letters_that_the_terminal_lacks():
+    script = "from _cli import run_cli; raise SystemExit(run_cli(lambda: print('\\u00e4')))"
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        cwd=TOOLS,
+        env={**os.environ, "PYTHONIOENCODING": "ascii:strict"},
+        capture_output=True,
+    )
+    assert (done.returncode, done.stdout) == (0, b"\\xe4\n")

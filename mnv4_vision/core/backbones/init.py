@@ -11,6 +11,8 @@ __all__ = ["initialize"]
 
 def initialize(module: nn.Module) -> None:
     """Draw the weights of all layers below `module`; attention comes last, it has its own rule."""
+    if next(module.parameters()).is_meta:
+        return  # nothing to draw, and slow: counting and config checks build many models so
     for layer in module.modules():
         if isinstance(layer, nn.Conv2d):
             fan_out = layer.kernel_size[0] * layer.kernel_size[1] * layer.out_channels

@@ -17,7 +17,8 @@ class AcceptedKeys:
 
     Attributes:
         names: The known ones.
-        is_open: Whether there may be others, because `**kwargs` goes where the source does not say.
+        is_open: Whether there may be others: `**kwargs` goes where the source does not say, or
+            nowhere.
         types_of_rest: Names of parameters that hold the type which the other keywords are for, as
             in `EMAHook(ema_type=..., momentum=...)`, with the parameters' defaults.
     """
@@ -45,7 +46,7 @@ def accepted_keys(target: Callable) -> AcceptedKeys:
         use = _follow(function, rest[0])
         names |= use.read
         types_of_rest |= {n: parameters[n].default for n in use.types if n in parameters}
-        if use.elsewhere:
+        if use.elsewhere or not use.is_used:
             return AcceptedKeys(frozenset(names), is_open=True)
         if not use.to_super:
             break
@@ -80,6 +81,11 @@ class _Use:
     types: set[str] = field(default_factory=set)
     to_super: bool = False
     elsewhere: bool = False
+
+    @property
+    def is_used(self) -> bool:
+        """False where a class takes any keyword and drops it, as Mask2Former's head does."""
+        return bool(self.read or self.types or self.to_super or self.elsewhere)
 
 
 def _follow(function: Callable, rest: str) -> _Use:

@@ -19,8 +19,10 @@ __all__ = [
     "META_KEYS",
     "PARAMWISE",
     "PLAIN_KEYS",
+    "READ_BY_OWNER",
     "REST_GOES_TO",
     "RUNNER_KEYS",
+    "UNREAD_UPSTREAM",
 ]
 
 # Runner's parameters, and what it reads by cfg.get besides.
@@ -61,6 +63,10 @@ PLAIN_KEYS: dict[str, tuple[str, frozenset[str]]] = {
         "Runner.set_randomness",
         frozenset({"deterministic", "diff_rank_seed", "seed"}),
     ),
+    "optim_wrapper.clip_grad": (
+        "torch.nn.utils.clip_grad_norm_ or clip_grad_value_",
+        frozenset({"clip_value", "error_if_nonfinite", "foreach", "max_norm", "norm_type"}),
+    ),
     PARAMWISE: (
         "DefaultOptimWrapperConstructor",
         frozenset(
@@ -96,6 +102,10 @@ BUILDER_KEYS_BY_NAME = {
 }
 # Classes that keep their other keywords for a call.
 REST_GOES_TO: tuple[tuple[type, Callable], ...] = ((CheckpointHook, Runner.save_checkpoint),)
+# Dicts without a type that the class beside them reads, or one below it, and keys that upstream's
+# configs carry there though nothing reads them.
+READ_BY_OWNER = {"data_prefix", "filter_cfg", "test_cfg", "train_cfg"}
+UNREAD_UPSTREAM = {"allowed_border", "assigner", "debug", "filter_empty_gt", "pos_weight"}
 META_KEYS = {"type", "_scope_", "_delete_"}
 # Types that are looked up elsewhere than in a registry, by config key and by class.
 LIBRARIES = {"nms": "mmcv.ops.nms", "roi_layer": "mmcv.ops"}

@@ -39,9 +39,20 @@ def read_checkpoint(path: str | Path) -> dict[str, Any]:
     is_state = isinstance(state, Mapping) and any(map(torch.is_tensor, state.values()))
     if not is_state:
         raise InputError(f"{path} holds no model weights (no 'state_dict'): is it a checkpoint?")
-    meta = content.get("meta", {}) if state is not content else {}
+    meta = (content.get("meta") or {}) if state is not content else {}
+    _check_meta(path, meta)
     rest = content if state is not content and "state_dict" in content else {}
     return {**rest, "state_dict": strip_parallel(state), "meta": meta}
+
+
+def _check_meta(path: Path, meta: Any) -> None:
+    data = (meta.get("dataset_meta") or {}) if isinstance(meta, Mapping) else None
+    names = data.get("classes", ()) if isinstance(data, Mapping) else None
+    if not (isinstance(names, list | tuple) and all(isinstance(name, str) for name in names)):
+        raise InputError(
+            f"{path}: its meta.dataset_meta.classes is no list of class names: correct or remove "
+            "the metadata, or save the state_dict alone"
+        )
 
 
 def find_checkpoint(path: str | Path) -> Path:

@@ -7,7 +7,7 @@ that mmengine's runner reads itself with what it reads.
 import difflib
 import importlib
 import inspect
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from types import FunctionType
 from typing import Any
 
@@ -19,9 +19,12 @@ from mmengine.runner import EpochBasedTrainLoop, IterBasedTrainLoop
 
 from mnv4_vision.core.engine import _config_tables as tables
 from mnv4_vision.core.engine._accepted_keys import accepted_keys
+from mnv4_vision.core.engine._words import words_of
 from mnv4_vision.core.errors import InputError, did_you_mean
 
 __all__ = ["check_config", "check_overrides"]
+
+MAX_LISTED = 40  # keys in a message
 
 
 def check_config(
@@ -42,9 +45,7 @@ def check_config(
     imported = (LazyObject, LazyAttr, FunctionType, type)
     top = [(k, v) for k, v in dict.items(cfg._cfg_dict) if not isinstance(v, imported)]
     allowed = tables.RUNNER_KEYS | set(extra_keys) | set(helper_keys)
-    problems = [
-        f"unknown key {key}{did_you_mean(key, allowed)}" for key, _ in top if key not in allowed
-    ]
+    problems = [f"unknown key {key}{_hint(key, allowed)}" for key, _ in top if key not in allowed]
     checker = _Checker()
     scope = cfg.get("default_scope") or "mmengine"
     for key, value in top:
@@ -54,6 +55,11 @@ def check_config(
         more = f" (and {len(problems) - 1} more like it)" if len(problems) > 1 else ""
         file = f" {cfg.filename}" if cfg.filename else ""
         raise InputError(f"config{file}: {problems[0]}{more}")
+
+
+def _hint(key: str, allowed: Collection[str]) -> str:
+    helper = f"; if it is a variable of the file's own, end the file with `del {key}`"
+    return did_you_mean(key, allowed) or helper
 
 
 class _Checker:
@@ -73,7 +79,14 @@ class _Checker:
                 yield from self._compare(value, key, [tables.DEFAULT_TYPES[key]], scope)
         yield from self.walk(value, key, scope)
 
-    def walk(self, node: Any, path: str, scope: str, library: str | None = None) -> Iterator[str]:
+    def walk(
+        self,
+        node: Any,
+        path: str,
+        scope: str,
+        library: str | None = None,
+        owners: Sequence[Callable] = (),
+    ) -> Iterator[str]:
         """Check `node` and what is below it.
 
         Args:
@@ -81,10 +94,11 @@ class _Checker:
             path: Its dotted path.
             scope: The registry scope that applies here.
             library: A package whose attributes are the types here instead of registry names.
+            owners: Candidates for the class that has `node` among its arguments.
         """
         if isinstance(node, list | tuple):
             for index, value in enumerate(node):
-                yield from self.walk(value, f"{path}.{index}", scope, library)
+                yield from self.walk(value, f"{path}.{index}", scope, library, owners)
         if not isinstance(node, dict):
             return
         try:
@@ -99,16 +113,45 @@ class _Checker:
         targets: list[Callable] = []
         if "type" in node:
             targets, problem = self._targets(node, path, scope, library)
-            yield from [problem] if problem else self._compare(node, path, targets, scope)
+            if problem:
+                yield problem
+            yield from self._compare(node, path, targets, scope, owners=owners)
         for base in (base for target in targets for base in getattr(target, "__mro__", ())):
             library = tables.CLASS_LIBRARIES.get(base.__name__, library)
         for key, value in dict.items(node):
             below = f"{path}.{key}"
+            if targets and key in tables.READ_BY_OWNER:
+                yield from self._unread(value, below, node, scope, library)
             # Another constructor may read other keys than the default one.
             if key not in tables.META_KEYS and (
                 below != tables.PARAMWISE or "constructor" not in node
             ):
-                yield from self.walk(value, below, scope, tables.LIBRARIES.get(key, library))
+                names = tables.LIBRARIES.get(key, library)
+                yield from self.walk(value, below, scope, names, targets or owners)
+
+    def _unread(
+        self, value: Any, path: str, owner: dict, scope: str, library: str | None
+    ) -> Iterator[str]:
+        """Check the keys of a dict without a type that `owner`, or a part of it, reads."""
+        if not isinstance(value, dict) or "type" in value:
+            return
+        words = self._words_below(owner, path, scope, library) | tables.UNREAD_UPSTREAM
+        yield from _unknown(
+            value, path, words, _describe(self._targets(owner, path, scope, library)[0][0])
+        )
+        for key, child in dict.items(value):
+            yield from self._unread(child, f"{path}.{key}", owner, scope, library)
+
+    def _words_below(self, node: Any, path: str, scope: str, library: str | None) -> set[str]:
+        """The words in the sources of all classes in `node`."""
+        words: set[str] = set()
+        if isinstance(node, dict) and "type" in node:
+            for target in self._targets(node, path, scope, library)[0]:
+                words |= words_of(target)
+        values = dict.values(node) if isinstance(node, dict) else node
+        for value in values if isinstance(values, list | tuple) or isinstance(node, dict) else ():
+            words |= self._words_below(value, path, scope, library)
+        return words
 
     def _targets(
         self, node: dict, path: str, scope: str, library: str | None
@@ -134,16 +177,21 @@ class _Checker:
         targets: list[Callable],
         scope: str,
         taken: Collection[str] = (),
+        owners: Sequence[Callable] = (),
     ) -> Iterator[str]:
-        """Compare the keys of `node` with what any of `targets` reads."""
+        """Compare the keys of `node` with what any of `targets` reads, or takes out before it."""
         allowed = set(taken) | tables.BUILDER_KEYS_BY_NAME.get(path.rpartition(".")[2], set())
         for target in targets:
             names = self._names(target, node, scope)
             if names is None:
                 return
             allowed |= names
-        if targets:
-            yield from _unknown(node, path, allowed, _describe(targets[0]))
+        if not targets:
+            return
+        if not allowed.issuperset(node):
+            # As DETR's head does with its loss; what nobody takes out fails when it is built.
+            allowed |= set().union(*map(words_of, owners)).intersection(node)
+        yield from _unknown(node, path, allowed, _describe(targets[0]))
 
     def _names(self, target: Callable, node: dict, scope: str) -> set[str] | None:
         """Return the keys of `node` that `target` or its builder reads; None: any."""
@@ -189,7 +237,8 @@ def _unknown(node: dict, path: str, allowed: Collection[str], reader: str) -> It
     for key in dict.keys(node):
         if key not in allowed and key not in tables.META_KEYS:
             hint = did_you_mean(str(key), allowed)
-            takes = "" if hint else f", which takes {', '.join(sorted(allowed)) or 'no keys'}"
+            short = not hint and len(allowed) <= MAX_LISTED
+            takes = f", which takes {', '.join(sorted(allowed)) or 'no keys'}" if short else ""
             yield f"unknown key {path}.{key}{hint} for {reader}{takes}"
 
 

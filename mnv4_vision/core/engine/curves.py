@@ -15,7 +15,7 @@ Row = dict[str, Any]
 
 
 def draw_curves(rows: Sequence[Row], metrics: Sequence[str] | None = None) -> bytes:
-    """Draw training losses (left) and validation metrics (right) over the iterations.
+    """Draw losses (left) and validation metrics (right) over the iterations.
 
     Args:
         rows: As `HistoryHook` writes them.
@@ -32,8 +32,10 @@ def draw_curves(rows: Sequence[Row], metrics: Sequence[str] | None = None) -> by
     train = [row for row in rows if row["mode"] == "train"]
     val = [row for row in rows if row["mode"] == "val"]
     losses = sorted((n for n in _names(train) if "loss" in n), key=lambda n: n != "loss")
-    _plot(left, train, losses[:MAX_LINES], "training loss")
-    _plot(right, val, list(metrics or _names(val))[:MAX_LINES], "validation")
+    _plot(left, train, losses[:MAX_LINES], "loss")
+    _plot(left, [{**row, "validation loss": row.get("loss")} for row in val], ["validation loss"])
+    scores = [name for name in _names(val) if "loss" not in name]
+    _plot(right, val, list(metrics or scores)[:MAX_LINES], "validation")
     values = [row["loss"] for row in train if row.get("loss")]
     if values and min(values) > 0 and max(values) > 20 * min(values):
         left.set_yscale("log")
@@ -48,8 +50,11 @@ def _names(rows: Sequence[Row]) -> list[str]:
     return [name for name in names if name not in ("mode", "epoch", "iter")]
 
 
-def _plot(axes: "Axes", rows: Sequence[Row], names: Sequence[str], title: str) -> None:
-    """Plot each name with its last value in the legend; a few points are marked."""
+def _plot(axes: "Axes", rows: Sequence[Row], names: Sequence[str], title: str = "") -> None:
+    """Plot each name with its last value in the legend; a few points are marked.
+
+    Without a title, the lines join those that are drawn.
+    """
     drawn = False
     for position, name in enumerate(names):
         # COCO's -1 means that there is nothing to measure, such as no small objects.
@@ -64,8 +69,9 @@ def _plot(axes: "Axes", rows: Sequence[Row], names: Sequence[str], title: str) -
                 markersize=3.5,
             )
             drawn = True
-    axes.set_title(title)
-    axes.set_xlabel(_x_label(rows))
+    if title:
+        axes.set_title(title)
+        axes.set_xlabel(_x_label(rows))
     axes.xaxis.get_major_locator().set_params(integer=True)
     axes.grid(alpha=0.3)
     if drawn:

@@ -2,17 +2,22 @@
 
 import ast
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import torch
 from mmengine.config import Config, ConfigDict
-from mmengine.config.utils import ConfigParsingError
 from mmengine.logging import print_log
 from mmengine.registry import MODELS
 
+from mnv4_vision.core.engine.accumulation import set_accumulation
+from mnv4_vision.core.engine.amp import set_amp
+from mnv4_vision.core.engine.batch_norm import freeze_statistics
 from mnv4_vision.core.engine.config_check import check_config, check_overrides
+from mnv4_vision.core.engine.config_errors import naming_config
+from mnv4_vision.core.engine.loggers import add_loggers
 from mnv4_vision.core.engine.task import Task, build_task
 from mnv4_vision.core.errors import InputError, MissingFileError, did_you_mean
 from mnv4_vision.core.weights import normalisation_for
@@ -33,16 +38,15 @@ HELPER_KEYS = frozenset(
         "dataset_type",
         "iterations",
         "max_epochs",
+        "pad",
         "paper_pipeline",
         "photometric",
+        "ssd_colour",
         "test_pipeline",
         "train_pipeline",
         "val_pipeline",
     }
 )
-
-# What running a config's own code can raise.
-_CONFIG_ERRORS = (AttributeError, ConfigParsingError, ImportError, KeyError, NameError, TypeError)
 
 
 @dataclass
@@ -58,8 +62,13 @@ class RunOptions:
         pretrained: Weights of the backbone instead of the config's; `"none"` for random ones.
         epochs: Length of the training; the schedule is stretched with it.
         batch_size: Images a step and process.
+        accumulate: Steps whose gradients make one update.
+        freeze_bn: Keep the BatchNorm statistics of the pretrained backbone.
+        early_stop: Validations without improvement that end the training; None for never.
+        log: Trackers to write to, of `LOGGERS`.
         image_size: Side of the square network input, in pixels.
         amp: Mixed precision on or off; None lets the device decide.
+        amp_dtype: `"fp16"` or `"bf16"` for mixed precision, which it turns on.
         seed: Seed of every random generator.
         launcher: `"none"` or `"pytorch"` (torchrun), `"slurm"`, `"mpi"`.
         resume: None, `"auto"` for the newest intact checkpoint of `work_dir`, or a checkpoint.
@@ -74,8 +83,13 @@ class RunOptions:
     pretrained: str | None = None
     epochs: int | None = None
     batch_size: int | None = None
+    accumulate: int | None = None
+    freeze_bn: bool = False
+    early_stop: int | None = None
+    log: Sequence[str] = ()
     image_size: int | None = None
     amp: bool | None = None
+    amp_dtype: str | None = None
     seed: int | None = None
     launcher: str = "none"
     resume: str | None = None
@@ -99,8 +113,9 @@ def load_config(path: str) -> Config:
         raise InputError(f"config {path}, line {error.lineno}: {error.msg}") from error
     except UnicodeDecodeError as error:
         raise InputError(f"config {path} is not Python text: is it a checkpoint?") from error
-    except _CONFIG_ERRORS as error:
-        raise InputError(f"config {path}: {' '.join(str(error).split())}") from error
+    except (Exception, SystemExit) as error:  # a config is code, which can fail in any way
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise InputError(f"config {path}: {reason}") from error
 
 
 def prepare_config(options: RunOptions, splits: tuple[str, ...]) -> tuple[Config, Task]:
@@ -117,6 +132,14 @@ def prepare_config(options: RunOptions, splits: tuple[str, ...]) -> tuple[Config
         InputError: For anything in config, flags or data that would fail later.
     """
     cfg = load_config(options.config)
+    with naming_config(options.config):
+        task = _resolve(cfg, options, splits)
+    task.check_data(cfg, splits)
+    return cfg, task
+
+
+def _resolve(cfg: Config, options: RunOptions, splits: tuple[str, ...]) -> Task:
+    """Apply data and flags to `cfg` in place, check it, and return its task."""
     if "task" not in cfg:
         raise InputError(f"config {options.config} names no task; see configs/_base_ for the keys")
     task = build_task(cfg.task)
@@ -135,14 +158,14 @@ def prepare_config(options: RunOptions, splits: tuple[str, ...]) -> tuple[Config
     for name in HELPER_KEYS:
         cfg.pop(name, None)  # the dumped config shows what counts, once
     follow_backbone(cfg)
+    task.follow_model(cfg)
     preprocessor = cfg.model.data_preprocessor
     if "mean" not in preprocessor or _chooses_weights(options):
         preprocessor.update(normalisation_for(cfg.model.backbone.get("pretrained")))
     # Last, as `--overfit` repeats what is set up by now; checks see what will run.
     if options.overfit:
         task.overfit(cfg, options.overfit)
-    task.check_data(cfg, splits)
-    return cfg, task
+    return task
 
 
 def _check_launcher(launcher: str) -> None:
@@ -191,37 +214,22 @@ def _apply_flags(cfg: Config, task: Task, options: RunOptions) -> None:
         set_epochs(cfg, options.epochs)
     if options.batch_size:
         cfg.train_dataloader.batch_size = options.batch_size
+    if options.accumulate:
+        set_accumulation(cfg, options.accumulate)
     if options.pretrained:
         none = options.pretrained.lower() == "none"
         cfg.model.backbone.pretrained = None if none else options.pretrained
+    if options.freeze_bn:
+        freeze_statistics(cfg)
+    if options.early_stop:
+        cfg.default_hooks.early_stop = dict(type="EarlyStopHook", patience=options.early_stop)
+    add_loggers(cfg, options.log)
     if options.seed is not None:
         cfg.randomness.seed = options.seed
     cfg.launcher = options.launcher
     default = cfg.get("work_dir") or f"work_dirs/{Path(options.config).stem}"
     cfg.work_dir = options.work_dir or default
-    _set_amp(cfg, options.amp)
-
-
-def _set_amp(cfg: Config, amp: bool | None) -> None:
-    """Choose the optimiser wrapper: by default mixed precision only where there is a GPU."""
-    wrapper = cfg.get("optim_wrapper")
-    if wrapper is None:
-        return
-    name = wrapper.type if isinstance(wrapper.type, str) else wrapper.type.__name__
-    if name.rpartition(".")[2] not in {"OptimWrapper", "AmpOptimWrapper", "Bf16OptimWrapper"}:
-        if amp is not None:
-            raise InputError(f"--amp and --no-amp do not know optim_wrapper.type {name}")
-        return
-    # A config dumped on another machine names the wrapper of that one.
-    scaling = {key: wrapper.pop(key) for key in ("loss_scale", "dtype") if key in wrapper}
-    gpu = torch.cuda.is_available()
-    if not (gpu if amp is None else amp):
-        wrapper.type = "OptimWrapper"  # names, as a dump cannot write classes
-    elif gpu:
-        wrapper.update({"loss_scale": "dynamic", **scaling}, type="AmpOptimWrapper")
-    else:
-        wrapper.type = "Bf16OptimWrapper"
-        print_log("--amp on a CPU is bf16: slow on CPUs without bf16 units", "current")
+    set_amp(cfg, options.amp, options.amp_dtype)
 
 
 def set_epochs(cfg: Config, epochs: int) -> None:
@@ -248,7 +256,10 @@ def follow_backbone(cfg: Config) -> None:
     if neck is None or "in_channels" not in neck:
         return
     with torch.device("meta"):
-        channels = list(MODELS.build(dict(cfg.model.backbone, pretrained=None)).out_channels)
+        backbone = MODELS.build(dict(cfg.model.backbone, pretrained=None))
+    if not hasattr(backbone, "strides"):  # a foreign one, without our feature contract
+        return
+    channels = list(backbone.out_channels)
     if list(neck.in_channels) != channels:
         print_log(f"neck.in_channels follows the backbone: {channels}", "current")
         neck.in_channels = channels

@@ -6,6 +6,7 @@ import sys
 import time
 from typing import Any
 
+import torch
 from mmengine.dist import is_main_process
 from mmengine.hooks import Hook
 from mmengine.registry import HOOKS
@@ -14,11 +15,13 @@ from mmengine.runner import Runner
 __all__ = ["ProgressHook"]
 
 REFRESH_S = 0.2
+WINDOW = 20  # steps that the rate is a mean of
+_SHOWN = ("loss", "lr")
 
 
 @HOOKS.register_module()
 class ProgressHook(Hook):
-    """Shows epoch, iteration, loss and time left below the log lines of a terminal.
+    """Shows how far the run is, its loss, speed and time left below the log lines of a terminal.
 
     Where stderr is no terminal, and on every process but the first, it does nothing.
     """
@@ -41,9 +44,7 @@ class ProgressHook(Hook):
         """Advance the bar."""
         if self._bar is None or not self._time_to_draw(runner.iter + 1 == runner.max_iters):
             return
-        loss = runner.message_hub.log_scalars.get("train/loss")
-        text = f"epoch {runner.epoch + 1}/{runner.max_epochs}"
-        text += f"  loss {loss.current():.4g}" if loss is not None else ""
+        text = f"epoch {runner.epoch + 1}/{runner.max_epochs}{_numbers(runner)}"
         self._bar.update(self._train, completed=runner.iter + 1, description=text)
         self._bar.refresh()
 
@@ -116,6 +117,20 @@ class ProgressHook(Hook):
                 handler.setStream(stream)
             self._bar, self._streams = None, []
             atexit.unregister(self._close)
+
+
+def _numbers(runner: Runner) -> str:
+    """Loss, learning rate, images a second and GPU memory, as far as they are known."""
+    scalars = runner.message_hub.log_scalars
+    known = {name: scalars[f"train/{name}"] for name in _SHOWN if f"train/{name}" in scalars}
+    text = "".join(f"  {name} {buffer.current():.4g}" for name, buffer in known.items())
+    if "train/time" in scalars:
+        images = getattr(runner.train_dataloader.batch_sampler, "batch_size", 1)
+        rate = images * runner.world_size / scalars["train/time"].mean(WINDOW)
+        text += f"  {rate:.3g} images/s"
+    if torch.cuda.is_available():
+        text += f"  {torch.cuda.max_memory_allocated() / 2**30:.1f} GiB"
+    return text
 
 
 def _progress() -> Any:

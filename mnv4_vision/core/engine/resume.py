@@ -5,50 +5,36 @@ validation that was killed, and overwrites checkpoints in place. See `ExactResum
 """
 
 import functools
-import random
-from collections import deque
-from pathlib import Path
 from typing import Any
 
-import numpy as np
-import torch
 from mmengine.dataset import worker_init_fn as mmengine_worker_init_fn
-from mmengine.dist import broadcast, is_main_process
-from mmengine.fileio import LocalBackend, register_backend
-from mmengine.hooks import CheckpointHook, EMAHook, Hook
-from mmengine.registry import FUNCTIONS, HOOKS
+from mmengine.dist import broadcast
+from mmengine.hooks import EMAHook, Hook
+from mmengine.registry import HOOKS
 from mmengine.runner import IterBasedTrainLoop, Runner
 from mmengine.runner.base_loop import BaseLoop
-from torch.utils.data import DataLoader
+from torch.utils.data import DataLoader, IterableDataset
 
-from mnv4_vision.core.files import write_atomic
-from mnv4_vision.core.torch_file import is_intact
+from mnv4_vision.core.engine.accumulation import effective_batch
+from mnv4_vision.core.engine.loop import TrainLoop, wrappers_of
+from mnv4_vision.core.engine.seeding import SeededBatches, seed_all, seed_worker
+from mnv4_vision.core.errors import InputError
 
-__all__ = ["AtomicCheckpointHook", "ExactResumeHook", "find_resume", "seed_worker"]
+__all__ = ["ExactResumeHook"]
 
 STATE_KEY = "exact_resume"
-
-
-@FUNCTIONS.register_module()
-def seed_worker(worker_id: int) -> None:
-    """Seed numpy and `random` in a loader's worker from the seed torch gave it.
-
-    torch draws that seed anew whenever an iterator over the loader is made, so each epoch has its
-    own augmentations; mmengine's default `worker_init_fn` repeats the same ones every epoch.
-    """
-    seed = torch.initial_seed() % 2**32
-    np.random.seed(seed)
-    random.seed(seed)
 
 
 @HOOKS.register_module()
 class ExactResumeHook(Hook):
     """Makes a resumed run equal, bit for bit, to one that was never interrupted.
 
-    - Every epoch and validation starts from random states that depend on seed, epoch and rank
-      alone: there is no state to save, and what other hooks draw in between changes nothing.
-    - Workers are seeded by `seed_worker`, and persistent ones restart each epoch: a checkpoint
-      cannot hold the generators that live in them.
+    - Every iteration and validation starts from random states that depend on seed, progress and
+      rank alone: there is no state to save, and what other hooks draw in between changes nothing.
+    - Every batch is read with random states that depend on seed, epoch, rank and its indices
+      alone (`SeededBatches`): a checkpoint cannot hold the generators that live in workers.
+      Persistent workers restart each epoch, to learn of the next.
+    - A run that was interrupted within an epoch goes on at the batch that comes next.
     - The sampler keeps its seed. mmengine builds it before it reads the checkpoint, hence with a
       new seed where the config names none.
     - Buffers, such as BatchNorm's statistics and their average, become rank 0's on every rank,
@@ -57,8 +43,8 @@ class ExactResumeHook(Hook):
       checkpoint followed it, that validation runs again first (its metrics choose the best
       checkpoint and may steer schedules).
 
-    Exact to the epoch. A loop by iterations resumes at the same data, but its workers draw other
-    augmentations.
+    Not exact: a loop by iterations, which resumes at the same data but with other augmentations,
+    and data sets that remember what they have read, as mmdet's cached mosaic does.
     """
 
     # Last: it must undo what other hooks draw, and CheckpointHook must be ready to save a best.
@@ -66,17 +52,30 @@ class ExactResumeHook(Hook):
 
     def __init__(self) -> None:
         self._resumed: dict[str, Any] | None = None
+        self._batch = 0
+        self._validated_iter = -1
 
     def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
         """Keep the state that `before_train` needs."""
         if runner._resume:
             self._resumed = checkpoint.get(STATE_KEY)
+            _check_steps(runner, (self._resumed or {}).get("steps"))
+            self._batch = checkpoint["meta"].get("batch", 0)
+            batches = checkpoint["meta"].get("batches")
+            if self._batch and batches != len(runner.train_dataloader):
+                raise InputError(
+                    f"the run was interrupted at batch {self._batch} of an epoch of {batches}, and "
+                    f"this one has {len(runner.train_dataloader)}: resume with the same data, "
+                    "--batch-size and number of processes"
+                )
 
     def before_save_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
-        """Add the sampler's seed and whether this epoch's validation is behind us."""
+        """Add what an update is, the sampler's seed, whether this validation is behind us."""
         checkpoint[STATE_KEY] = {
+            "steps": _steps_of(runner),
             "sampler_seed": getattr(_sampler(runner.train_dataloader), "seed", None),
-            "validated": runner.message_hub.get_info("loop_stage") == "val",
+            "validated": runner.message_hub.get_info("loop_stage") == "val"
+            or self._validated_iter == runner.iter,
         }
 
     def before_train(self, runner: Runner) -> None:
@@ -88,7 +87,9 @@ class ExactResumeHook(Hook):
             return
         if self._resumed["sampler_seed"] is not None:
             _sampler(runner.train_dataloader).seed = self._resumed["sampler_seed"]
-        if not self._resumed["validated"] and _validation_due(runner):
+        if self._batch:
+            _start_within_epoch(runner, self._batch)
+        elif not self._resumed["validated"] and _validation_due(runner):
             runner.logger.info(f"validating epoch {runner.epoch}, which the resumed run had not")
             runner.val_loop.run()
         self._resumed = None
@@ -100,24 +101,77 @@ class ExactResumeHook(Hook):
             loader._iterator = None
         _share_buffers(runner)
         _seed(runner, stage=0)
+        _seed_batches(loader, *_place(runner), runner.rank)
+
+    def before_train_iter(self, runner: Runner, batch_idx: int, data_batch: Any = None) -> None:
+        """Set every random state for this step."""
+        seed_all(runner.seed, runner.iter, 2, runner.rank)
 
     def before_val_epoch(self, runner: Runner) -> None:
         """Set every random state for this validation, should its data or model be random."""
         if isinstance(runner._train_loop, BaseLoop):
             _use_seed_worker(runner.val_dataloader)
+            _seed_batches(runner.val_dataloader, runner.seed, runner.rank)
             _share_buffers(runner)
             _seed(runner, stage=1)
+
+    def after_val_epoch(self, runner: Runner, metrics: dict[str, float] | None = None) -> None:
+        """Remember that this epoch's validation is behind us."""
+        if isinstance(runner._train_loop, BaseLoop):
+            self._validated_iter = runner.iter
+
+
+def _place(runner: Runner) -> tuple[int, int]:
+    """The run's seed and how far it is: epochs, or iterations of a loop by iterations."""
+    by_iter = isinstance(runner.train_loop, IterBasedTrainLoop)
+    return runner.seed, runner.iter if by_iter else runner.epoch
+
+
+def _steps_of(runner: Runner) -> dict[str, Any]:
+    """What optimiser and schedule in a checkpoint are bound to."""
+    wrapper = wrappers_of(runner.optim_wrapper)[0]
+    rate = wrapper.param_groups[0].get("initial_lr")  # None without a schedule
+    batches = len(runner.train_dataloader)
+    return {"batch": str(effective_batch(runner, wrapper)), "lr": rate, "batches": batches}
+
+
+def _check_steps(runner: Runner, saved: dict[str, Any] | None) -> None:
+    """Refuse another batch or learning rate: the checkpoint's own would silently win."""
+    if saved is None:  # of another hook, or an earlier version
+        return
+    planned = _steps_of(runner)
+    for key, name in (("batch", "effective batch"), ("lr", "learning rate")):
+        if saved[key] != planned[key]:
+            raise InputError(
+                f"the run to resume has the {name} {saved[key]}, this one {planned[key]}: resume "
+                "with the same --batch-size, --accumulate, number of processes and learning rate, "
+                "or start a new training with --pretrained and its checkpoint"
+            )
+    if saved["batches"] != planned["batches"]:
+        runner.logger.warning(
+            f"an epoch has {planned['batches']} steps now and had {saved['batches']}: the learning "
+            "rate's schedule goes on as it was planned, in steps"
+        )
 
 
 def _seed(runner: Runner, stage: int) -> None:
     """Seed all generators from the run's seed, how far it is, its stage and the rank."""
-    by_iter = isinstance(runner.train_loop, IterBasedTrainLoop)
-    done = runner.iter if by_iter else runner.epoch
-    sequence = np.random.SeedSequence([runner.seed, done, stage, runner.rank])
-    seeds = [int(seed) for seed in sequence.generate_state(3)]
-    random.seed(seeds[0])
-    np.random.seed(seeds[1])
-    torch.manual_seed(seeds[2])  # every CUDA device included
+    seed_all(*_place(runner), stage, runner.rank)
+
+
+def _seed_batches(loader: DataLoader, *numbers: int) -> None:
+    if not isinstance(loader.dataset, IterableDataset):
+        loader.dataset.__getitems__ = SeededBatches(loader.dataset, *numbers)
+
+
+def _start_within_epoch(runner: Runner, batch: int) -> None:
+    if not isinstance(runner.train_loop, TrainLoop):
+        raise InputError(
+            f"the run was interrupted at batch {batch} of an epoch: train_cfg needs the type "
+            f"TrainLoop to go on there, it has {type(runner.train_loop).__name__}"
+        )
+    runner.logger.info(f"going on at batch {batch + 1} of epoch {runner.epoch + 1}")
+    runner.train_loop.first_batch = batch
 
 
 def _share_buffers(runner: Runner) -> None:
@@ -148,75 +202,3 @@ def _validation_due(runner: Runner) -> bool:
     done, last = (loop.iter, loop.max_iters) if by_iter else (loop.epoch, loop.max_epochs)
     loop._decide_current_val_interval()
     return done > 0 and done >= loop.val_begin and (done % loop.val_interval == 0 or done == last)
-
-
-class AtomicLocalBackend(LocalBackend):
-    """mmengine's local files, written beside their place and renamed."""
-
-    def put(self, obj: bytes, filepath: str | Path) -> None:
-        """Write `obj` to `filepath`, whole or not at all."""
-        write_atomic(filepath, obj)
-
-
-register_backend("atomic_local", AtomicLocalBackend, force=True)
-
-
-@HOOKS.register_module()
-class AtomicCheckpointHook(CheckpointHook):
-    """mmengine's `CheckpointHook`, safe against a kill at any moment.
-
-    A checkpoint appears under its name only when it is complete, and an outdated one is deleted
-    only after that: with `max_keep_ckpts=1`, too, there is always one to resume from.
-
-    Args:
-        **kwargs: As for `mmengine.hooks.CheckpointHook`.
-    """
-
-    def __init__(self, **kwargs: Any) -> None:
-        kwargs.setdefault("backend_args", {"backend": "atomic_local"})
-        super().__init__(**kwargs)
-
-    def before_train(self, runner: Runner) -> None:
-        """Remove what a run that was killed while it saved left half-written."""
-        super().before_train(runner)
-        if is_main_process():
-            for leftover in Path(self.out_dir).glob(".*.pth.*.tmp"):
-                leftover.unlink(missing_ok=True)
-
-    def _save_checkpoint_with_step(self, runner: Runner, step: int, meta: dict) -> None:
-        outdated = self._keep(runner, step) if self.max_keep_ckpts > 0 else []
-        limit, self.max_keep_ckpts = self.max_keep_ckpts, -1  # mmengine would delete first
-        try:
-            super()._save_checkpoint_with_step(runner, step, meta)
-        finally:
-            self.max_keep_ckpts = limit
-        if is_main_process():
-            for old in outdated:
-                path = self.file_backend.join_path(self.out_dir, self.filename_tmpl.format(old))
-                if self.file_backend.isfile(path):
-                    self.file_backend.remove(path)
-
-    def _keep(self, runner: Runner, step: int) -> list[int]:
-        """Note `step` as kept; return the steps that are then too many."""
-        steps = [kept for kept in self.keep_ckpt_ids if kept != step] + [step]
-        kept = steps[-self.max_keep_ckpts :]
-        self.keep_ckpt_ids = deque(kept, self.max_keep_ckpts)
-        runner.message_hub.update_info("keep_ckpt_ids", kept)
-        return steps[: -self.max_keep_ckpts]
-
-
-def find_resume(work_dir: str | Path) -> Path | None:
-    """Return the newest intact checkpoint of a run, or None where there is none.
-
-    The one that `last_checkpoint` names goes first, then the others by age. Best checkpoints hold
-    no optimiser and do not count.
-    """
-    work_dir = Path(work_dir)
-    files = [file for file in work_dir.glob("*.pth") if not file.name.startswith("best_")]
-    files.sort(key=lambda file: file.stat().st_mtime_ns, reverse=True)
-    pointer = work_dir / "last_checkpoint"
-    if pointer.is_file() and (text := pointer.read_text().strip()):
-        last = Path(text)
-        # A work_dir that was moved: the pointer holds an absolute path of old.
-        files.insert(0, last if last.is_file() else work_dir / last.name)
-    return next((file for file in files if is_intact(file)), None)

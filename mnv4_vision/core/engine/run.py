@@ -1,4 +1,4 @@
-"""Train and test: what the thin commands in `tools/` call."""
+"""Train, test and predict: what the thin commands in `tools/` call."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -6,10 +6,8 @@ from typing import Any
 
 import torch
 from mmengine.config import Config
-from mmengine.dist import is_distributed
+from mmengine.dist import is_main_process
 from mmengine.logging import print_log
-from mmengine.runner import Runner as MMEngineRunner
-from torch import nn
 
 from mnv4_vision.core.engine.checkpoint import (
     find_checkpoint,
@@ -17,60 +15,17 @@ from mnv4_vision.core.engine.checkpoint import (
     read_checkpoint,
 )
 from mnv4_vision.core.engine.inputs import expand_inputs
+from mnv4_vision.core.engine.loggers import connect_loggers
+from mnv4_vision.core.engine.memory import memory_advice
 from mnv4_vision.core.engine.prepare import RunOptions, prepare_config
-from mnv4_vision.core.engine.resume import find_resume
+from mnv4_vision.core.engine.runner import Runner
+from mnv4_vision.core.engine.saving import find_resume
 from mnv4_vision.core.errors import InputError
+from mnv4_vision.core.files import check_writable
 from mnv4_vision.core.weights import normalisation_for
 from mnv4_vision.core.weights.load import open_weights
 
-__all__ = ["Runner", "predict", "test", "train"]
-
-
-class Runner(MMEngineRunner):
-    """mmengine's runner with the model in channels-last memory and a quiet start.
-
-    Depthwise convolutions are twice as fast in channels-last on CPUs, and tensor cores want it.
-    """
-
-    def setup_env(self, env_cfg: dict) -> None:
-        """Join the process group; without CUDA by gloo."""
-        if self.distributed and not is_distributed() and not torch.cuda.is_available():
-            # mmengine 0.10 sets a CUDA device whatever the backend, and fails on CPU-only torch.
-            torch.distributed.init_process_group("gloo")
-        super().setup_env(env_cfg)
-
-    def wrap_model(self, model_wrapper_cfg: dict | None, model: nn.Module) -> nn.Module:
-        """Move the model to its device, in channels-last memory, and wrap it for DDP."""
-        if self.distributed and not torch.cuda.is_available():
-            # mmengine would give DDP a device id, which a model on the CPU does not have.
-            model_wrapper_cfg = dict(model_wrapper_cfg or {}, device_ids=None)
-        if (self.cfg.get("optim_wrapper") or {}).get("type") != "Bf16OptimWrapper":
-            # torch 2.13's backward of channels-last bf16 convolutions on CPUs gives NaN at times.
-            model = model.to(memory_format=torch.channels_last)
-        return super().wrap_model(model_wrapper_cfg, model)
-
-    def build_param_scheduler(self, scheduler: Any) -> Any:
-        """Build the schedulers, without those shorter than a step: a warm-up on tiny data."""
-        if isinstance(scheduler, list):
-            steps = len(self.train_dataloader)
-            scheduler = [s for s in scheduler if not _shorter_than_a_step(s, steps)]
-        return super().build_param_scheduler(scheduler)
-
-    def _log_env(self, env_cfg: dict) -> None:
-        """Write the config beside the log instead of printing its hundreds of lines."""
-        self.logger.info(f"work_dir {self.work_dir} (resolved config, log, metrics, curves)")
-
-    def dump_config(self) -> None:
-        """Write the resolved config as `config.py`, the same name whatever the run."""
-        if self.rank == 0:
-            self.cfg.dump(Path(self.work_dir) / "config.py")
-
-
-def _shorter_than_a_step(scheduler: Any, steps_per_epoch: int) -> bool:
-    if not isinstance(scheduler, dict) or not scheduler.get("convert_to_iter_based"):
-        return False
-    begin, end = (int(scheduler[key] * steps_per_epoch) for key in ("begin", "end"))
-    return end - begin < 2  # a warm-up of one step would stay at its start
+__all__ = ["predict", "test", "train"]
 
 
 def train(options: RunOptions) -> dict[str, Any]:
@@ -81,10 +36,13 @@ def train(options: RunOptions) -> dict[str, Any]:
         _guard_work_dir(cfg)
         if cfg.model.backbone.get("pretrained"):
             open_weights(cfg.model.backbone.pretrained)  # fail before the work dir is made
-    runner = Runner.from_cfg(cfg)
-    if checkpoint is not None:
-        _resume(runner, checkpoint)
-    runner.train()
+    check_writable(cfg.work_dir)
+    connect_loggers(cfg, resume=checkpoint is not None)
+    with memory_advice(cfg):
+        runner = Runner.from_cfg(cfg)
+        if checkpoint is not None:
+            _resume(runner, checkpoint)
+        runner.train()
     return runner.message_hub.get_info("last_metrics", {})
 
 
@@ -133,18 +91,36 @@ def _guard_work_dir(cfg: Config) -> None:
         )
 
 
-def test(options: RunOptions, checkpoint: str) -> dict[str, float]:
-    """Evaluate a checkpoint, or a work dir's best one, on the test split; return the metrics."""
+def test(
+    options: RunOptions,
+    checkpoint: str,
+    report: str | None = None,  # noqa: PT028 (not pytest's)
+) -> dict[str, float]:
+    """Evaluate a checkpoint, or a work dir's best one, on the test split; return the metrics.
+
+    Args:
+        options: The config and its flags.
+        checkpoint: A checkpoint, or a work dir for its best one.
+        report: Also write this HTML page; "auto" for `report.html` in the work dir.
+    """
     path = find_checkpoint(checkpoint)
-    cfg, _ = prepare_config(options, splits=("test",))
+    cfg, task = prepare_config(options, splits=("test",))
     # Beside the training's own files, which a second config.py would overwrite.
     cfg.work_dir = options.work_dir or str(path.parent / "test")
     cfg.load_from, cfg.resume = None, False
+    check_writable(cfg.work_dir)
     _normalise_as_trained(cfg, options, path)
     runner = Runner.from_cfg(cfg)
     classes = runner.test_dataloader.dataset.metainfo["classes"]
     load_checkpoint_checked(runner.model, path, classes=classes)
-    return runner.test()
+    write_report = None if report is None else task.report_writer(runner, path)
+    metrics = runner.test()
+    if write_report is not None and is_main_process():
+        page = Path(cfg.work_dir if report == "auto" else report)
+        page = page / "report.html" if page.is_dir() else page
+        write_report(page, metrics)
+        print_log(f"report in {page}", "current")
+    return metrics
 
 
 def _normalise_as_trained(cfg: Config, options: RunOptions, checkpoint: Path) -> None:

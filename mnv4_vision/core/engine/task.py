@@ -1,12 +1,15 @@
 """What a task (detection, segmentation, ...) adds to the common tools: a contract."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from mmengine.config import Config, ConfigDict
+from mmengine.runner import Runner
 from mmengine.utils import get_object_from_string
+
+from mnv4_vision.core.errors import InputError
 
 __all__ = ["Task", "build_task", "datasets_of", "pipelines_of", "replace_value", "step_name"]
 
@@ -52,6 +55,19 @@ class Task(ABC):
     ) -> None:
         """Run the model of `checkpoint` on image files; write pictures and JSON below `out`."""
 
+    def follow_model(self, cfg: Config) -> None:  # noqa: B027
+        """Set what follows from the backbone and the image size, once both are final."""
+
+    def report_writer(
+        self, runner: Runner, checkpoint: Path
+    ) -> Callable[[Path, Mapping[str, Any]], None]:
+        """Return what writes a page about a test, given its path and the test's metrics.
+
+        Raises:
+            InputError: The task, or the config's metric, has no report.
+        """
+        raise InputError(f"--report: {type(self).__name__} has no report")
+
     def set_image_size(self, cfg: Config, size: int | tuple[int, int]) -> None:
         """Replace `image_size`, in pixels `(width, height)`, in every pipeline of `cfg`."""
         new = (size, size) if isinstance(size, int) else tuple(size)
@@ -79,13 +95,16 @@ def datasets_of(cfg: Config, splits: tuple[str, ...] = SPLITS) -> Iterator[Confi
 
 
 def pipelines_of(cfg: Config) -> Iterator[list]:
-    """Yield every pipeline of every data loader, wrapped data sets' included."""
+    """Yield every pipeline of every data loader, wrapped data sets' included, and of hooks."""
     for split in SPLITS:
         dataset = (cfg.get(f"{split}_dataloader") or {}).get("dataset")
         while dataset is not None:
             if "pipeline" in dataset:
                 yield dataset.pipeline
             dataset = dataset.get("dataset")
+    for hook in cfg.get("custom_hooks") or []:
+        if "pipeline" in hook:
+            yield hook.pipeline
 
 
 def step_name(step: ConfigDict) -> str:

@@ -112,7 +112,7 @@ def save(path: str | Path, state_dict: Mapping[str, Tensor], meta: Mapping[str, 
 def _write(path: Path, write: Callable[[Path], object]) -> None:
     try:
         write_atomic(path, write)
-    except (OSError, safetensors.SafetensorError, RuntimeError) as error:
+    except (safetensors.SafetensorError, RuntimeError) as error:
         # torch and safetensors report a full disk as RuntimeError and SafetensorError.
         raise InputError(f"cannot write {path}: {first_line(error)}") from error
 

@@ -4,7 +4,8 @@ import pytest
 import torch
 
 from mnv4_vision.core.engine import RunOptions, load_config, prepare_config
-from mnv4_vision.core.engine.prepare import _set_amp, set_epochs
+from mnv4_vision.core.engine.amp import set_amp
+from mnv4_vision.core.engine.prepare import set_epochs
 from mnv4_vision.core.engine.task import build_task, pipelines_of, replace_value
 from mnv4_vision.core.errors import InputError, MissingFileError
 
@@ -108,7 +109,7 @@ def test_amp_chooses_the_wrapper_of_this_machine(monkeypatch, start, gpu, amp):
     monkeypatch.setattr("torch.cuda.is_available", lambda: gpu)
     cfg = load_config(CONFIG)
     cfg.optim_wrapper.update(type=start, loss_scale="dynamic")
-    _set_amp(cfg, amp)
+    set_amp(cfg, amp)
     on = gpu if amp is None else amp
     expected = "OptimWrapper" if not on else "AmpOptimWrapper" if gpu else "Bf16OptimWrapper"
     assert cfg.optim_wrapper.type == expected
@@ -139,3 +140,28 @@ def test_checkpoint_given_as_config(tmp_path):
     torch.save({"weight": torch.zeros(3)}, tmp_path / "epoch_1.pth")
     with pytest.raises(InputError, match="is it a checkpoint"):
         prepare(tmp_path / "epoch_1.pth")
+
+
+def test_training_flags_land_in_the_config(monkeypatch):
+    cfg = prepare(accumulate=4, freeze_bn=True, early_stop=3)
+    assert cfg.optim_wrapper.accumulative_counts == cfg.default_hooks.ema.interval == 4
+    assert cfg.model.backbone.norm_eval
+    assert cfg.default_hooks.early_stop == dict(type="EarlyStopHook", patience=3)
+    with pytest.raises(InputError, match="this backbone has none"):
+        prepare(freeze_bn=True, pretrained="none")
+
+
+def test_amp_types(monkeypatch):
+    cfg = load_config(CONFIG)
+    with pytest.raises(InputError, match="fp16 needs a GPU"):
+        set_amp(cfg, None, "fp16")
+    with pytest.raises(InputError, match="contradict"):
+        set_amp(cfg, False, "bf16")
+    monkeypatch.setattr("torch.cuda.is_available", lambda: True)
+    for dtype, scale in (("fp16", "dynamic"), ("bf16", {"enabled": False}), (None, "dynamic")):
+        set_amp(cfg, True, dtype)
+        assert cfg.optim_wrapper.type == "AmpOptimWrapper"
+        assert cfg.optim_wrapper.loss_scale == scale or dtype is None
+    set_amp(cfg, None, "bf16")
+    set_amp(cfg, None)  # of a run's own config: the type stays
+    assert cfg.optim_wrapper.dtype == "bfloat16"

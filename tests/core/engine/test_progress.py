@@ -17,16 +17,21 @@ class Terminal(io.StringIO):
 def run(stream, monkeypatch):
     """Two epochs of three iterations with a log line each; what `stream` then holds."""
     monkeypatch.setenv("TERM", "xterm")
-    monkeypatch.setenv("COLUMNS", "120")
+    monkeypatch.setenv("COLUMNS", "140")
     monkeypatch.setattr(sys, "stdout", stream)
     monkeypatch.setattr(sys, "stderr", stream)
     monkeypatch.setattr("mnv4_vision.core.engine.progress.REFRESH_S", 0)
     handler = logging.StreamHandler(stream)
     logger = logging.Logger("test")
     logger.addHandler(handler)
-    losses = SimpleNamespace(current=lambda: 0.25)
-    hub = SimpleNamespace(log_scalars={"train/loss": losses})
+    scalars = {"train/loss": 0.25, "train/lr": 0.01, "train/time": 0.2}
+    buffers = {
+        k: SimpleNamespace(current=lambda v=v: v, mean=lambda n, v=v: v) for k, v in scalars.items()
+    }
+    hub = SimpleNamespace(log_scalars=buffers)
     runner = SimpleNamespace(logger=logger, message_hub=hub, max_iters=6, max_epochs=2)
+    sampler = SimpleNamespace(batch_size=8)
+    runner.train_dataloader, runner.world_size = SimpleNamespace(batch_sampler=sampler), 1
     runner.val_dataloader, runner.iter = [0] * 4, 0
     hook = ProgressHook()
     hook.before_train(runner)
@@ -49,7 +54,10 @@ def test_bar_and_whole_log_lines_in_a_terminal(monkeypatch):
     assert [line for line in lines if "of the log" in line] == [
         f"line {i} of the log" for i in range(6)
     ]
-    assert any(re.match(r"epoch 2/2  loss 0.25 .* 6/6 .* left ", line) for line in lines)
+    assert any(
+        re.match(r"epoch 2/2  loss 0.25  lr 0.01  40 images/s .* 6/6 .* left ", line)
+        for line in lines
+    )
     assert any(re.match(r"validate .* 2/4 ", line) for line in lines)
 
 

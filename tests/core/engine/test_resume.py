@@ -1,4 +1,4 @@
-"""kill -9, resume: bit-equal to a run that was never interrupted."""
+"""A signal, then resume: bit-equal to a run that was never interrupted."""
 
 import os
 import signal
@@ -10,93 +10,120 @@ from pathlib import Path
 import pytest
 import tiny_run
 import torch
+from tiny_run import ITERATIONS, assert_same_end, load, resume, rows_without_times
 
-from mnv4_vision.core.engine.history import read_history
-from mnv4_vision.core.engine.resume import find_resume
+from mnv4_vision.core.engine.interrupt import TrainingInterrupted
+from mnv4_vision.core.engine.saving import find_resume
+from mnv4_vision.core.errors import InputError
 
-KILLS = [("train", 0), ("train", 2), ("val", 0), ("save", 2)]
+# Place of the signal, workers, accumulated batches.
+KILLS = [("train", 0, 2), ("val", 0, 1), ("save", 2, 1)]
+STOPS = [("term", 2, 1), ("term_last", 0, 1), ("int_val", 0, 1), ("term", 0, 2)]
 ROOT = Path(__file__).resolve().parents[3]
 
 
 @pytest.fixture(scope="module")
 def uninterrupted(tmp_path_factory):
-    def run(workers):
-        if workers not in runs:
-            work_dir = tmp_path_factory.mktemp(f"whole{workers}")
-            tiny_run.train(tiny_run.make_config(work_dir, workers=workers))
-            runs[workers] = work_dir, list(tiny_run.ProbeHook.seen)
-        return runs[workers]
+    """Work dir of a whole run by the number of accumulated batches, and what its batches held."""
+
+    def run(accumulated=1):
+        if accumulated not in runs:
+            work_dir = tmp_path_factory.mktemp(f"whole{accumulated}")
+            tiny_run.train(tiny_run.make_config(work_dir, accumulated=accumulated))
+            runs[accumulated] = work_dir, list(tiny_run.ProbeHook.seen)
+        return runs[accumulated]
 
     runs = {}
     return run
 
 
 @pytest.fixture(scope="module")
-def killed(tmp_path_factory):
-    """Work dirs of runs that were killed, by (place, number of workers)."""
-    root = tmp_path_factory.mktemp("killed")
-    names = [f"{place}-{workers}" for place, workers in KILLS]
+def ended(tmp_path_factory):
+    """Work dirs of runs that a signal ended, with their wait status and what they said."""
+    root = tmp_path_factory.mktemp("ended")
+    runs = KILLS + STOPS
+    names = ["-".join(map(str, run)) for run in runs]
     result = subprocess.run(
         [sys.executable, tiny_run.__file__, str(root), *names],
         env=dict(os.environ, PYTHONPATH=str(ROOT)),
         capture_output=True,
         text=True,
     )
-    statuses = [line for line in result.stdout.splitlines() if line.isdigit()]
-    assert statuses == [str(int(signal.SIGKILL))] * len(KILLS), result.stderr
-    return {kill: root / name for kill, name in zip(KILLS, names, strict=True)}
+    statuses = [int(line) for line in result.stdout.splitlines() if line.isdigit()]
+    assert len(statuses) == len(runs), result.stderr
+    return {
+        run: (root / name, status, result.stderr)
+        for run, name, status in zip(runs, names, statuses, strict=True)
+    }
 
 
-def resume(work_dir, **options):
-    cfg = tiny_run.make_config(work_dir, **options)
-    cfg.resume, cfg.load_from = True, str(find_resume(work_dir))
-    tiny_run.train(cfg)
-
-
-def load(path):
-    return torch.load(path, weights_only=False)  # with mmengine's message hub
-
-
-def rows_without_times(work_dir):
-    rows = read_history(work_dir / "metrics.jsonl")
-    return [{k: v for k, v in r.items() if not k.endswith(("time", "memory_mb"))} for r in rows]
-
-
-def assert_equal(one, other, path=""):
-    """Bit-equal at any depth."""
-    if isinstance(one, torch.Tensor):
-        assert torch.equal(one, other), path
-    elif isinstance(one, dict):
-        assert one.keys() == other.keys(), path
-        for key in one:
-            assert_equal(one[key], other[key], f"{path}.{key}")
-    elif isinstance(one, list | tuple):
-        assert len(one) == len(other), path
-        for index, pair in enumerate(zip(one, other, strict=True)):
-            assert_equal(*pair, f"{path}.{index}")
-    else:
-        assert one == other, path
-
-
-@pytest.mark.parametrize(("place", "workers"), KILLS)
-def test_resumed_run_is_bit_equal(killed, uninterrupted, place, workers):
-    whole, _ = uninterrupted(workers)
-    work_dir = killed[place, workers]
+@pytest.mark.parametrize(("place", "workers", "accumulated"), KILLS)
+def test_killed_run_resumes_bit_equal(ended, uninterrupted, place, workers, accumulated):
+    work_dir, status, said = ended[place, workers, accumulated]
+    assert status == signal.SIGKILL, said
     assert find_resume(work_dir).name == "epoch_2.pth"
     assert len(list(work_dir.glob(".epoch_3.pth.*.tmp"))) == (place == "save")
     # No seed in the config: the resumed run takes it from the checkpoint.
-    resume(work_dir, workers=workers, seed=None)
+    resume(work_dir, workers=workers, accumulated=accumulated, seed=None)
     assert not list(work_dir.glob(".*.tmp"))
-    expected, found = (load(d / "epoch_4.pth") for d in (whole, work_dir))
-    for part in ("state_dict", "ema_state_dict", "optimizer", "param_schedulers"):
-        assert_equal(expected[part], found[part], part)
-    assert rows_without_times(work_dir) == rows_without_times(whole)
-    best = [sorted(p.name for p in d.glob("*.pth")) for d in (whole, work_dir)]
-    assert best[0] == best[1]
+    assert_same_end(work_dir, uninterrupted(accumulated)[0])
+
+
+@pytest.mark.parametrize(("place", "workers", "accumulated"), STOPS)
+def test_interrupted_run_resumes_bit_equal(ended, uninterrupted, place, workers, accumulated):
+    work_dir, status, said = ended[place, workers, accumulated]
+    number = signal.SIGINT if place == "int_val" else signal.SIGTERM
+    assert os.waitstatus_to_exitcode(status) == 128 + number, said
+    # With 2 accumulated batches it goes on to the update after the fourth.
+    steps = {"term": 2 + accumulated, "term_last": ITERATIONS, "int_val": 0}[place]
+    saved = work_dir / f"interrupted_iter_{2 * ITERATIONS + steps}.pth"
+    assert find_resume(work_dir) == saved
+    assert f"saved {saved} after iteration" in said
+    position = load(saved)["meta"]
+    assert (position["epoch"], position["iter"]) == (2, 2 * ITERATIONS + steps)
+    # However many workers read the data, it is the same.
+    resume(work_dir, accumulated=accumulated, seed=None)
+    assert_same_end(work_dir, uninterrupted(accumulated)[0])
+
+
+@pytest.fixture(scope="module")
+def interrupted(tmp_path_factory):
+    """A run stopped after three steps, in this process."""
+    work_dir = tmp_path_factory.mktemp("interrupted")
+    before = signal.getsignal(signal.SIGTERM)
+    with pytest.raises(TrainingInterrupted):
+        tiny_run.train(tiny_run.make_config(work_dir, place="term_first"))
+    assert signal.getsignal(signal.SIGTERM) is before
+    return work_dir / "interrupted_iter_3.pth"
+
+
+class FewerData(tiny_run.NoisyData):
+    def __len__(self):
+        return 16
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"train_dataloader.batch_size": 2}, "effective batch 4, this one 2:"),
+        (
+            {"optim_wrapper.accumulative_counts": 2},
+            "effective batch 4, this one 8 = 4 images x 1 process x 2 accumulated",
+        ),
+        ({"optim_wrapper.optimizer.lr": 0.1}, "learning rate 0.05, this one 0.1"),
+        ({"train_dataloader.dataset.type": FewerData}, "batch 3 of an epoch of 5, and this one"),
+    ],
+)
+def test_resume_refuses_other_steps(interrupted, tmp_path, change, words):
+    cfg = tiny_run.make_config(tmp_path)
+    cfg.merge_from_dict(change)
+    cfg.resume, cfg.load_from = True, str(interrupted)
+    with pytest.raises(InputError, match=words):
+        tiny_run.train(cfg)
 
 
 def test_history_has_every_interval_and_validation(uninterrupted):
-    rows = rows_without_times(uninterrupted(0)[0])
+    rows = rows_without_times(uninterrupted()[0])
     train = [(r["epoch"], r["iter"]) for r in rows if r["mode"] == "train"]
     assert train == [(e + 1, 5 * e + i) for e in range(4) for i in (2, 4, 5)]
     assert [(r["epoch"], r["iter"]) for r in rows if r["mode"] == "val"] == [
@@ -109,7 +136,7 @@ def test_history_has_every_interval_and_validation(uninterrupted):
 
 def test_epochs_have_their_own_augmentations(uninterrupted):
     """mmengine's own worker seeds would read the same samples in every epoch."""
-    _, seen = uninterrupted(2)
+    _, seen = uninterrupted()
     assert len(set(seen)) == len(seen) == 20
 
 

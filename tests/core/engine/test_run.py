@@ -5,7 +5,8 @@ import torch
 from mmengine.config import Config
 
 from mnv4_vision.core.engine import RunOptions
-from mnv4_vision.core.engine.run import _normalise_as_trained, _shorter_than_a_step
+from mnv4_vision.core.engine.run import _normalise_as_trained
+from mnv4_vision.core.engine.runner import _shorter_than_a_step
 
 
 @pytest.mark.parametrize(

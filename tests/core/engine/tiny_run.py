@@ -1,14 +1,16 @@
 """A training of seconds with every kind of randomness.
 
-    python tiny_run.py DIR PLACE-WORKERS ...
+    python tiny_run.py DIR PLACE-WORKERS-ACCUMULATED ...
 
-trains in DIR/PLACE-WORKERS until it is killed at PLACE, and prints each wait status.
+trains in DIR/PLACE-WORKERS-ACCUMULATED until a signal ends it at PLACE, and prints each wait
+status.
 """
 
 import os
 import random
 import signal
 import sys
+import uuid
 from pathlib import Path
 
 import numpy as np
@@ -19,13 +21,17 @@ from mmengine.evaluator import BaseMetric
 from mmengine.hooks import EMAHook, Hook
 from mmengine.model import BaseModel, ExponentialMovingAverage
 from mmengine.optim import CosineAnnealingLR, LinearLR, OptimWrapper
-from mmengine.runner import EpochBasedTrainLoop, Runner, ValLoop
+from mmengine.runner import EpochBasedTrainLoop, ValLoop
 from torch import nn
 
 from mnv4_vision.core import files
-from mnv4_vision.core.engine.history import HistoryHook
+from mnv4_vision.core.engine.guards import LossGuardHook
+from mnv4_vision.core.engine.history import HistoryHook, read_history
+from mnv4_vision.core.engine.interrupt import InterruptHook, TrainingInterrupted
 from mnv4_vision.core.engine.progress import ProgressHook
-from mnv4_vision.core.engine.resume import AtomicCheckpointHook, ExactResumeHook
+from mnv4_vision.core.engine.resume import ExactResumeHook
+from mnv4_vision.core.engine.runner import Runner
+from mnv4_vision.core.engine.saving import AtomicCheckpointHook, find_resume
 
 EPOCHS, ITERATIONS = 4, 5
 
@@ -44,8 +50,8 @@ class NoisyData(torch.utils.data.Dataset):
 
 
 class TinyModel(BaseModel):
-    def __init__(self):
-        super().__init__()
+    def __init__(self, data_preprocessor=None):
+        super().__init__(data_preprocessor)
         self.layers = nn.Sequential(
             nn.Linear(8, 16), nn.BatchNorm1d(16), nn.ReLU(), nn.Dropout(0.5), nn.Linear(16, 2)
         )
@@ -65,8 +71,8 @@ class MeanScore(BaseMetric):
         return {"mean": float(np.mean(results)), "max": max(results)}
 
 
-class KillHook(Hook):
-    """Ends the process as `kill -9` does: in epoch 3, in epoch 2's validation, or while saving."""
+class SignalHook(Hook):
+    """Sends this process a signal at a place: kill -9, SIGTERM (`term`) or Ctrl-C (`int`)."""
 
     priority = "LOW"
 
@@ -74,16 +80,29 @@ class KillHook(Hook):
         self.place = place
 
     def after_train_iter(self, runner, batch_idx, data_batch=None, outputs=None):
-        if self.place == "train" and runner.iter + 1 == 2 * ITERATIONS + 3:
-            kill()
+        middle = 2 * ITERATIONS + 3
+        places = {"train": middle, "term": middle, "term_last": 3 * ITERATIONS, "term_first": 3}
+        if runner.iter + 1 == places.get(self.place):
+            self.send()
 
     def after_val_iter(self, runner, batch_idx, data_batch=None, outputs=None):
-        if self.place == "val" and runner.epoch == 2:
-            kill()
+        if self.place in ("val", "int_val") and runner.epoch == 2 and batch_idx == 1:
+            self.send()
 
     def after_train_epoch(self, runner):
         if self.place == "save" and runner.epoch == 2:
-            files.os.replace = lambda *_: kill()
+            files.os.replace = lambda *_: self.send()
+
+    def send(self):
+        kinds = {"term": signal.SIGTERM, "int": signal.SIGINT}
+        os.kill(os.getpid(), kinds.get(self.place.partition("_")[0], signal.SIGKILL))
+
+
+class RowsHook(HistoryHook):
+    """Without the picture, which takes longer than the training."""
+
+    def _draw(self, rows):
+        pass
 
 
 class ProbeHook(Hook):
@@ -98,21 +117,13 @@ class ProbeHook(Hook):
         self.seen.append(data_batch[0].sum().item())
 
 
-class QuietRunner(Runner):
-    def _log_env(self, env_cfg):
-        """Collecting the environment takes longer than the training."""
-
-
-def kill():
-    os.kill(os.getpid(), signal.SIGKILL)
-
-
-def make_config(work_dir, *, workers=0, seed=3, place=None):
-    loader = dict(batch_size=4, num_workers=workers, collate_fn=dict(type="default_collate"))
+def make_config(work_dir, *, workers=0, accumulated=1, seed=3, place=None, history=True):
+    loader = dict(batch_size=4, collate_fn=dict(type="default_collate"))
     hooks = [dict(type=EMAHook, ema_type=ExponentialMovingAverage, momentum=0.1)]
-    hooks += [dict(type=ExactResumeHook), dict(type=HistoryHook), dict(type=ProgressHook)]
-    hooks += [dict(type=ProbeHook)]
-    hooks += [dict(type=KillHook, place=place)] if place else []
+    hooks += [dict(type=ExactResumeHook), dict(type=ProgressHook)]
+    hooks += [dict(type=RowsHook), dict(type=ProbeHook)] if history else []
+    hooks += [dict(type=LossGuardHook), dict(type=InterruptHook)]
+    hooks += [dict(type=SignalHook, place=place)] if place else []
     schedule = dict(by_epoch=True, convert_to_iter_based=True)
     return Config(
         dict(
@@ -120,19 +131,25 @@ def make_config(work_dir, *, workers=0, seed=3, place=None):
             work_dir=str(work_dir),
             train_dataloader=dict(
                 **loader,
+                num_workers=workers,
                 persistent_workers=workers > 0,
                 sampler=dict(type=DefaultSampler, shuffle=True),
                 dataset=dict(type=NoisyData),
             ),
             val_dataloader=dict(
                 **loader,
+                num_workers=0,
                 sampler=dict(type=DefaultSampler, shuffle=False),
                 dataset=dict(type=NoisyData),
             ),
             train_cfg=dict(type=EpochBasedTrainLoop, max_epochs=EPOCHS),
             val_cfg=dict(type=ValLoop),
             val_evaluator=dict(type=MeanScore),
-            optim_wrapper=dict(type=OptimWrapper, optimizer=dict(type=torch.optim.AdamW, lr=0.05)),
+            optim_wrapper=dict(
+                type=OptimWrapper,
+                optimizer=dict(type=torch.optim.AdamW, lr=0.05),
+                accumulative_counts=accumulated,
+            ),
             param_scheduler=[
                 dict(type=LinearLR, start_factor=0.1, begin=0, end=1, **schedule),
                 dict(type=CosineAnnealingLR, begin=1, end=EPOCHS, **schedule),
@@ -149,22 +166,70 @@ def make_config(work_dir, *, workers=0, seed=3, place=None):
             ),
             custom_hooks=hooks,
             randomness=dict(seed=seed),
+            # By default the second of the start: runs of the same one would share a message hub.
+            experiment_name=uuid.uuid4().hex,
             log_level="WARNING",
         )
     )
 
 
 def train(cfg):
-    QuietRunner.from_cfg(cfg).train()
+    Runner.from_cfg(cfg).train()
+
+
+def resume(work_dir, **options):
+    cfg = make_config(work_dir, **options)
+    cfg.resume, cfg.load_from = True, str(find_resume(work_dir))
+    train(cfg)
+
+
+def load(path):
+    return torch.load(path, weights_only=False)  # with mmengine's message hub
+
+
+def rows_without_times(work_dir):
+    rows = read_history(work_dir / "metrics.jsonl")
+    return [{k: v for k, v in r.items() if not k.endswith(("time", "memory_mb"))} for r in rows]
+
+
+def assert_same_end(work_dir, whole):
+    """The runs in two work dirs ended with the same bits, and left the same files and history."""
+    expected, found = (load(d / f"epoch_{EPOCHS}.pth") for d in (whole, work_dir))
+    for part in ("state_dict", "ema_state_dict", "optimizer", "param_schedulers"):
+        assert_equal(expected[part], found[part], part)
+    assert rows_without_times(work_dir) == rows_without_times(whole)
+    files = [sorted(p.name for p in d.glob("*.pth")) for d in (whole, work_dir)]
+    assert files[0] == files[1]
+
+
+def assert_equal(one, other, path=""):
+    """Bit-equal at any depth."""
+    if isinstance(one, torch.Tensor):
+        assert torch.equal(one, other), path
+    elif isinstance(one, dict):
+        assert one.keys() == other.keys(), path
+        for key in one:
+            assert_equal(one[key], other[key], f"{path}.{key}")
+    elif isinstance(one, list | tuple):
+        assert len(one) == len(other), path
+        for index, pair in enumerate(zip(one, other, strict=True)):
+            assert_equal(*pair, f"{path}.{index}")
+    else:
+        assert one == other, path
 
 
 def main():
     root, *runs = sys.argv[1:]
     for run in runs:
-        place, workers = run.split("-")
+        place, workers, accumulated = run.split("-")
         child = os.fork()  # one import of torch for all
         if child == 0:
-            train(make_config(Path(root) / run, workers=int(workers), place=place))
+            numbers = dict(workers=int(workers), accumulated=int(accumulated))
+            try:
+                train(make_config(Path(root) / run, place=place, **numbers))
+            except TrainingInterrupted as stop:
+                print(stop, file=sys.stderr, flush=True)
+                os._exit(stop.status)
             os._exit(0)
         print(os.waitpid(child, 0)[1], flush=True)
 
