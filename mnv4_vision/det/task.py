@@ -1,17 +1,21 @@
 """Detection as a task of the common tools: data root, classes, demo, checks."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from math import ceil
 from pathlib import Path
+from typing import Any
 
-from mmdet.datasets import CocoDataset
-from mmengine.config import Config, ConfigDict
+from mmengine.config import Config
+from mmengine.runner import Runner
 
 from mnv4_vision.core.engine.task import Task, datasets_of, step_name
-from mnv4_vision.core.errors import InputError, MissingFileError
-from mnv4_vision.datasets import HOW_TO_GET, CocoSummary, check_coco, find_coco, make_demo
+from mnv4_vision.core.errors import InputError
+from mnv4_vision.datasets import find_data, make_demo
+from mnv4_vision.det.data_checks import check_data, files_of
+from mnv4_vision.det.evaluation.reporting import report_writer
 from mnv4_vision.det.inference import Detector
+from mnv4_vision.det.models.ssd import follow_levels
 from mnv4_vision.det.predict import predict_files
 
 __all__ = ["DetectionTask"]
@@ -20,11 +24,16 @@ OVERFIT_STEPS = 20
 
 
 class DetectionTask(Task):
-    """Object detection on data in COCO format."""
+    """Object detection on data in COCO, Pascal VOC or YOLO format."""
+
+    data_root: Path | None = None  # of the command line; the config has its own
 
     def use_data_root(self, cfg: Config, root: Path, splits: tuple[str, ...] = ()) -> None:
-        """Point the loaders and evaluators of `cfg` at the COCO files found below `root`."""
-        layout = find_coco(root, need=("train", "val") if "train" in splits else ("val",))
+        """Point the loaders and evaluators of `cfg` at the data found below `root`, and name it."""
+        self.data_root = root
+        layout = find_data(root, need=("train", "val") if "train" in splits else ("val",))
+        if int(os.environ.get("RANK", 0)) == 0:
+            print(layout.describe(root), flush=True)
         files = {
             "train": (layout.train_ann, layout.train_images),
             "val": (layout.val_ann, layout.val_images),
@@ -54,8 +63,10 @@ class DetectionTask(Task):
             val.update(filter_cfg=train.get("filter_cfg"), indices=num_images, test_mode=False)
         train.update(pipeline=pipeline, indices=num_images)
         for evaluator in (cfg.val_evaluator, cfg.test_evaluator):
-            evaluator.ann_file = str(_files_of(train)[0])
-        batch = cfg.train_dataloader.batch_size = min(cfg.train_dataloader.batch_size, num_images)
+            evaluator.ann_file = str(files_of(train)[0])
+        # Batch norm has no statistics of one image on a map of one pixel.
+        batch = max(2, min(cfg.train_dataloader.batch_size, num_images))
+        cfg.train_dataloader.batch_size = batch
         times = ceil(OVERFIT_STEPS * batch / num_images)
         cfg.train_dataloader.dataset = dict(type="RepeatDataset", dataset=train, times=times)
 
@@ -65,21 +76,22 @@ class DetectionTask(Task):
 
     def check_data(self, cfg: Config, splits: tuple[str, ...]) -> None:
         """Check the annotation and image files that `splits` read, and say what is in them."""
-        summaries = {}
-        for dataset in datasets_of(cfg, splits):
-            files = _files_of(dataset)
-            if files not in summaries:
-                summaries[files] = _check_files(*files)
-                if int(os.environ.get("RANK", 0)) == 0:
-                    print(summaries[files], flush=True)
-            metainfo = {**CocoDataset.METAINFO, **(dataset.get("metainfo") or {})}
-            _check_classes(summaries[files], metainfo["classes"], cfg.model.bbox_head.num_classes)
-        if "train" in splits:
-            _check_batch(cfg, summaries)
+        check_data(cfg, splits, self.data_root)
 
     def use_classes(self, cfg: Config, classes: Sequence[str]) -> None:
         """Give the box head these classes."""
         cfg.model.bbox_head.num_classes = len(classes)
+
+    def follow_model(self, cfg: Config) -> None:
+        """Fit an SSD head to the levels before it and its anchors to the image size."""
+        follow_levels(cfg)
+        _check_test_cfg(cfg)
+
+    def report_writer(
+        self, runner: Runner, checkpoint: Path
+    ) -> Callable[[Path, Mapping[str, Any]], None]:
+        """Return what writes the report page, `metrics.json` and `detections.json`."""
+        return report_writer(runner, checkpoint)
 
     def predict(
         self,
@@ -97,53 +109,22 @@ class DetectionTask(Task):
         predict_files(Detector(cfg, checkpoint, device, score_threshold), files, out)
 
 
-def _check_files(annotations: Path, images: Path) -> CocoSummary:
-    try:
-        return check_coco(annotations, images)
-    except MissingFileError as error:
-        if annotations.is_file():
-            raise
-        raise MissingFileError(
-            f"{error} (looked at {annotations.absolute()}). {HOW_TO_GET}"
-        ) from None
-
-
-def _check_classes(summary: CocoSummary, classes: Sequence[str], num_classes: int) -> None:
-    """Raise where file, data set and head disagree: mmdet would train on and report AP 0."""
-    absent = [name for name in classes if name not in summary.classes]
-    if absent:
+def _check_test_cfg(cfg: Config) -> None:
+    """Refuse values on which only the first validation would fail, an epoch after the start."""
+    test_cfg = cfg.model.get("test_cfg") or {}
+    fractions = {
+        "score_thr": test_cfg.get("score_thr", 0),
+        "nms.iou_threshold": (test_cfg.get("nms") or {}).get("iou_threshold", 0),
+    }
+    counts = {key: test_cfg.get(key, -1) for key in ("nms_pre", "max_per_img")}
+    wrong = {k: "0..1" for k, v in fractions.items() if not (_is_number(v) and 0 <= v <= 1)}
+    wrong |= {k: "whole numbers, -1 for no limit" for k, v in counts.items() if type(v) is not int}
+    for key, allowed in wrong.items():
+        value = (fractions | counts)[key]
         raise InputError(
-            f"{summary.ann_file} has no category {absent[0]!r} (and {len(absent) - 1} more of the "
-            "config's classes): pass the data by --data-root, which takes the classes from the file"
-        )
-    in_file_order = [name for name in summary.classes if name in set(classes)]
-    if in_file_order != list(classes):
-        raise InputError(
-            f"{summary.ann_file} lists its categories in another order than the config's classes, "
-            "and labels follow the file: pass the data by --data-root"
-        )
-    if len(classes) != num_classes:
-        raise InputError(
-            f"the head has {num_classes} classes, {summary.ann_file} {len(classes)}: leave "
-            "model.bbox_head.num_classes to --data-root"
+            f"config {cfg.filename}: model.test_cfg.{key}={value!r}; it takes {allowed}"
         )
 
 
-def _check_batch(cfg: Config, summaries: dict[tuple[Path, Path], CocoSummary]) -> None:
-    """Raise where the training images do not fill one batch: there would be no step at all."""
-    (train,) = datasets_of(cfg, ("train",))
-    summary = summaries[_files_of(train)]
-    repeats = cfg.train_dataloader.dataset.get("times", 1)
-    images = min(summary.num_images, train.get("indices") or summary.num_images) * repeats
-    step = cfg.train_dataloader.batch_size * int(os.environ.get("WORLD_SIZE", 1))
-    if images < step:
-        raise InputError(
-            f"{summary.ann_file} has {images} images, one step takes {step}: pass a smaller "
-            "--batch-size"
-        )
-
-
-def _files_of(dataset: ConfigDict) -> tuple[Path, Path]:
-    """Return the annotation file and the image folder of a data set."""
-    root = Path(dataset.get("data_root") or "")
-    return root / dataset.ann_file, root / dataset.data_prefix.img
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)

@@ -4,11 +4,12 @@ import json
 from pathlib import Path
 
 import pytest
+from mmdet.datasets import CocoDataset
 
 from mnv4_vision.core.engine import RunOptions, load_config, prepare_config
 from mnv4_vision.core.engine.task import step_name
 from mnv4_vision.core.errors import InputError, MissingFileError
-from mnv4_vision.datasets import DEMO_CLASSES, make_demo
+from mnv4_vision.datasets import DEMO_CLASSES, convert_set, make_demo
 from mnv4_vision.det import DetectionTask
 from mnv4_vision.det.predict import _unique_names
 
@@ -36,12 +37,32 @@ def test_data_root_reaches_loaders_evaluators_and_head(demo):
     assert Path(cfg.val_evaluator.ann_file) == demo / "annotations/instances_val.json"
 
 
+@pytest.mark.parametrize("fmt", ["voc", "yolo"])
+def test_other_formats_reach_mmdet_as_coco(demo, tmp_path, capsys, fmt):
+    convert_set(demo, fmt, tmp_path / fmt)
+    cfg = prepare(tmp_path / fmt, batch_size=4)
+    assert f"{tmp_path / fmt}: {fmt.upper()}: train + val in" in capsys.readouterr().out
+    assert cfg.model.bbox_head.num_classes == len(DEMO_CLASSES)
+    boxes = {}
+    for root in (demo, tmp_path / fmt):
+        dataset = prepare(root, batch_size=4).val_dataloader.dataset
+        dataset.pop("type")
+        records = CocoDataset(**{**dataset, "pipeline": []}).load_data_list()
+        boxes[root] = [
+            [(item["bbox"], item["bbox_label"]) for item in record["instances"]]
+            for record in records
+        ]
+        assert all(Path(record["img_path"]).is_file() for record in records)
+    assert boxes[demo] == boxes[tmp_path / fmt]
+    assert cfg.val_evaluator.ann_file == cfg.val_dataloader.dataset.ann_file
+
+
 def test_evaluation_needs_no_training_files(demo, tmp_path):
     (tmp_path / "annotations").mkdir()
     for part in ("annotations/instances_val.json", "val"):
         (tmp_path / part).symlink_to(demo / part)
     assert prepare(tmp_path, ("test",)).model.bbox_head.num_classes == len(DEMO_CLASSES)
-    with pytest.raises(MissingFileError, match=r"instances_train\.json"):
+    with pytest.raises(MissingFileError, match="no annotations of a train split"):
         prepare(tmp_path, ("train", "val"))
 
 
@@ -64,6 +85,12 @@ def test_overfit_trains_and_validates_on_the_same_images(demo):
     names = [step_name(step) for step in train.pipeline]
     assert names == ["LoadImage", "LoadAnnotations", "Resize", "Pad", "PackDetInputs"]
     assert train.pipeline[2].scale == (64, 64)
+
+
+def test_one_image_is_overfitted_in_batches_of_two(demo):
+    cfg = prepare(demo, overfit=1, image_size=64)
+    assert cfg.train_dataloader.batch_size == 2
+    assert cfg.train_dataloader.dataset.times == 20 * 2
 
 
 def test_fewer_images_than_a_batch_are_refused(demo):
@@ -110,6 +137,42 @@ def test_classes_of_config_file_and_head_must_agree(demo, classes, num_classes, 
         check(demo, classes, num_classes)
 
 
+def test_bad_data_stops_the_training_and_names_the_command(demo, tmp_path, capsys):
+    def push_out(content):
+        for annotation in content["annotations"][:2]:
+            annotation["bbox"][0] += 1000
+
+    root = edit(demo, tmp_path, push_out)
+    with pytest.raises(InputError) as caught:
+        prepare(root, batch_size=4)
+    assert "instances_train.json: annotations[0] (id 1) has the bbox [10" in str(caught.value)
+    assert f"(3 more errors: `python tools/data.py verify {root}` lists them)" in str(caught.value)
+    assert "error    val: boxes outside their image: 2 of" in capsys.readouterr().out
+    with pytest.raises(InputError, match=r"instances_val.json: annotations\[0\]"):
+        prepare(root, ("test",))
+
+
+def test_only_rank_0_prints(demo, capsys, monkeypatch):
+    monkeypatch.setenv("RANK", "1")
+    prepare(demo, batch_size=4)
+    assert "train boxes" not in capsys.readouterr().out
+    monkeypatch.setenv("RANK", "0")
+    prepare(demo, batch_size=4)
+    assert "train boxes" in capsys.readouterr().out
+
+
+def test_a_loader_that_skips_bad_images_trains_without_them(demo, tmp_path):
+    root = Path(edit(demo, tmp_path, lambda content: None))
+    (root / "train").unlink()
+    (root / "train").mkdir()
+    for image in sorted((demo / "train").iterdir())[1:]:
+        (root / "train" / image.name).symlink_to(image)
+    with pytest.raises(InputError, match=r"does not exist"):
+        prepare(root, batch_size=4)
+    skip = {"train_dataloader.dataset.pipeline.0.on_error": "skip"}
+    prepare(root, batch_size=4, cfg_options=skip)
+
+
 def test_category_order_of_the_file_is_the_label_order(demo, tmp_path):
     root = edit(demo, tmp_path, lambda content: content["categories"].reverse())
     cfg = prepare(root, batch_size=4)
@@ -117,7 +180,7 @@ def test_category_order_of_the_file_is_the_label_order(demo, tmp_path):
 
 
 def test_main_job_without_data_says_how_to_get_it():
-    with pytest.raises(MissingFileError, match=r"data/coco.*tools/data\.py demo.*cocodataset"):
+    with pytest.raises(MissingFileError, match=r"data/coco.*tools/data\.py demo.*download coco"):
         prepare_config(RunOptions(config=CONFIG), ("train", "val"))
 
 

@@ -4,13 +4,14 @@ from mmdet.models.dense_heads import RetinaSepBNHead
 from mmdet.registry import MODELS
 from mmengine.model import bias_init_with_prob
 
-from mnv4_vision.det.separable import SeparableConv2d, init_separable
+from mnv4_vision.det.models.decode import SparsePrediction
+from mnv4_vision.det.models.separable import SeparableConv2d, init_separable
 
 __all__ = ["SeparableRetinaHead"]
 
 
 @MODELS.register_module()
-class SeparableRetinaHead(RetinaSepBNHead):
+class SeparableRetinaHead(SparsePrediction, RetinaSepBNHead):
     """`RetinaSepBNHead` with every 3x3 convolution separable, the predictors included.
 
     MobileNetV4 section 7.2: 256 wide, 4 convolutions a branch. The convolutions are shared between
