@@ -4,21 +4,18 @@ Training: scale jitter 0.5-2, crop, flip, and albumentations' colour transforms.
 `--data-root` replaces files, class names and class count together.
 """
 
-from mmcv.transforms import RandomResize
 from mmdet.datasets import CocoDataset
 from mmdet.datasets.transforms import (
     LoadAnnotations,
     PackDetInputs,
     Pad,
-    RandomCrop,
-    RandomFlip,
     Resize,
 )
 from mmengine.dataset import DefaultSampler
 
 from mnv4_vision.core.engine import seed_worker
 from mnv4_vision.datasets import LoadImage
-from mnv4_vision.det import Albumentations, FastCocoMetric
+from mnv4_vision.det import Albumentations, FastCocoMetric, PackBoxes, ResizeCropFlip, ValLossHook
 
 default_scope = "mmdet"  # mmdet's own defaults name classes by string
 image_size = (384, 384)
@@ -32,12 +29,10 @@ colour = [
 train_pipeline = [
     dict(type=LoadImage),
     dict(type=LoadAnnotations, with_bbox=True),
-    dict(type=RandomResize, scale=image_size, ratio_range=(0.5, 2.0), keep_ratio=True),
-    dict(type=RandomCrop, crop_size=image_size),
-    dict(type=RandomFlip, prob=0.5),
+    dict(type=ResizeCropFlip, scale=image_size, ratio_range=(0.5, 2.0)),
     dict(type=Albumentations, transforms=colour),
     dict(type=Pad, size=image_size, pad_val=dict(img=(114, 114, 114))),
-    dict(type=PackDetInputs),
+    dict(type=PackBoxes),
 ]
 test_pipeline = [
     dict(type=LoadImage),
@@ -80,3 +75,4 @@ val_dataloader = dict(
 test_dataloader = val_dataloader
 val_evaluator = dict(type=FastCocoMetric, ann_file=data_root + "annotations/instances_val2017.json")
 test_evaluator = val_evaluator
+custom_hooks = [dict(type=ValLossHook)]
