@@ -105,7 +105,14 @@ REST_GOES_TO: tuple[tuple[type, Callable], ...] = ((CheckpointHook, Runner.save_
 # Dicts without a type that the class beside them reads, or one below it, and keys that upstream's
 # configs carry there though nothing reads them.
 READ_BY_OWNER = {"data_prefix", "filter_cfg", "test_cfg", "train_cfg"}
-UNREAD_UPSTREAM = {"allowed_border", "assigner", "debug", "filter_empty_gt", "pos_weight"}
+UNREAD_UPSTREAM = {
+    "allowed_border",
+    "assigner",
+    "debug",
+    "filter_empty_gt",
+    "min_size",
+    "pos_weight",
+}
 META_KEYS = {"type", "_scope_", "_delete_"}
 # Types that are looked up elsewhere than in a registry, by config key and by class.
 LIBRARIES = {"nms": "mmcv.ops.nms", "roi_layer": "mmcv.ops"}
