@@ -40,7 +40,7 @@ def test_boxes_in_pixels(tmp_path):
         "path: .\ntrain: images/train\nval: images/val\nnames: {0: dog, 1: cat}\nnc: 2",
         "train: ./images/train/\nval: [images/val]\nnames:\n- dog\n- cat\ntest: images/test",
         "train: ../images/train\nval: ../images/val\nnames: [dog, cat]",
-        "path: /home/somebody/else\ntrain: images/train\nval: images/val\nnames: [dog, cat]",
+        "path: /somewhere/else\ntrain: images/train\nval: images/val\nnames: [dog, cat]",
         "path: images\ntrain: train\nval: val\nnames: [dog, cat]\ndownload: https://x",
         "train: train.txt\nval: images/val\nnames: [dog, cat]",
         "train: train.txt\nvalidation: images/val\nnames: [dog, cat]",

@@ -67,7 +67,6 @@ def function(worker_id, *, seed=0):
     [
         (Base, {"width", "depth"}),
         (Forwards, {"own", "flag", "width", "depth"}),
-        (Swallows, {"own"}),
         (Pops, {"old_name", "other"}),
         (Mixed, {"mixed", "width", "depth"}),
         (Network, {"width"}),
@@ -81,7 +80,7 @@ def test_names(target, names):
     assert not keys.is_open
 
 
-@pytest.mark.parametrize("target", [Stores, Skips, max])
+@pytest.mark.parametrize("target", [Stores, Swallows, Skips, max])
 def test_open_where_the_source_does_not_say(target):
     assert accepted_keys(target).is_open
 
