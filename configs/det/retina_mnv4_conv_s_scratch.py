@@ -3,7 +3,7 @@
     python tools/train.py configs/det/retina_mnv4_conv_s_scratch.py --data-root DIR --image-size 256
 
 40 epochs, batch 8, a high learning rate and mild scale jitter; two CPU cores do it.
-Expected: BCCD val AP not trained yet.
+Expected: BCCD val AP 0.535, AP50 0.844 after 20 minutes on one CPU core (README).
 """
 
 from mmengine.config import read_base

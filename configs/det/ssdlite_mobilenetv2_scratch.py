@@ -4,7 +4,7 @@
 
 mmdet's own ssdlite_mobilenetv2-scratch model, unchanged, at 320 px; data, schedule and evaluation
 are those of `ssdlite_mnv4_conv_s_scratch.py`, so that the two can be compared.
-Expected: BCCD val AP not trained yet.
+Expected: BCCD val AP 0.518, AP50 0.802 after 94 minutes on one CPU core (README).
 """
 
 from mmengine.config import read_base
