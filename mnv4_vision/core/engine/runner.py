@@ -1,5 +1,6 @@
 """mmengine's runner with what every run of ours needs."""
 
+import atexit
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +47,8 @@ class Runner(MMEngineRunner):
             # mmengine 0.10 sets a CUDA device whatever the backend, and fails on CPU-only torch.
             torch.distributed.init_process_group("gloo")
         super().setup_env(env_cfg)
+        if is_distributed():
+            atexit.register(_leave_process_group)
 
     def train(self) -> nn.Module:
         """Train; whatever ends it, the process gets its signal handlers back."""
@@ -116,6 +119,12 @@ class Runner(MMEngineRunner):
         """Write the resolved config as `config.py`, the same name whatever the run."""
         if self.rank == 0:
             self.cfg.dump(Path(self.work_dir) / "config.py")
+
+
+def _leave_process_group() -> None:
+    """Stop gloo's threads, which at times abort a process that ends with them running."""
+    if is_distributed():
+        torch.distributed.destroy_process_group()
 
 
 def _shorter_than_a_step(scheduler: Any, steps_per_epoch: int) -> bool:

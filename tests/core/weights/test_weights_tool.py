@@ -92,6 +92,7 @@ try:
     load_pretrained(model, "conv_s.e1200_r224_in1k")  # the hub does not have it
 except InputError as error:
     print(error)
+torch.distributed.destroy_process_group()  # its threads abort a process that ends with them
 """
 
 
