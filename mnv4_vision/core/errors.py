@@ -1,10 +1,10 @@
 """Errors that a user can mend: the tools print their one line and exit with status 2."""
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-__all__ = ["InputError", "MissingFileError", "WriteError", "did_you_mean"]
+__all__ = ["InputError", "MissingFileError", "WriteError", "did_you_mean", "join_names"]
 
 MAX_LETTERS = 600
 
@@ -47,3 +47,9 @@ def did_you_mean(word: str, allowed: Iterable[str]) -> str:
     """Return `" (did you mean 'x'?)"` for the closest allowed word, or an empty string."""
     close = difflib.get_close_matches(word, list(allowed), n=1, cutoff=0.6)
     return f" (did you mean {close[0]!r}?)" if close else ""
+
+
+def join_names(names: Sequence[str], limit: int = 3) -> str:
+    """Join the first names and count the rest."""
+    more = [f"and {len(names) - limit} more"] if len(names) > limit else []
+    return ", ".join([*names[:limit], *more])

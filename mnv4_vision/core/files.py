@@ -1,16 +1,25 @@
 """Whole or not at all: files and folders that a killed process never leaves half-written."""
 
 import hashlib
+import json
 import os
 import tempfile
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from mnv4_vision.core.errors import InputError, WriteError
 
-__all__ = ["cache_folder", "check_writable", "file_digest", "new_folder", "write_atomic"]
+__all__ = [
+    "cache_folder",
+    "check_writable",
+    "file_digest",
+    "new_folder",
+    "write_atomic",
+    "write_json",
+]
 
 
 def write_atomic(path: str | Path, content: bytes | Callable[[Path], object]) -> None:
@@ -41,6 +50,11 @@ def write_atomic(path: str | Path, content: bytes | Callable[[Path], object]) ->
         raise
     except OSError as error:
         raise WriteError(path, error) from error
+
+
+def write_json(path: str | Path, content: Any) -> None:
+    """Write JSON; a half-written file never has the name."""
+    write_atomic(path, json.dumps(content).encode())
 
 
 def check_writable(folder: str | Path) -> None:

@@ -14,6 +14,7 @@ from mmengine.runner import Runner
 from torch import Tensor
 
 from mnv4_vision.core.files import write_atomic
+from mnv4_vision.core.parallel import unwrapped
 
 __all__ = ["dump_batch", "names_of", "split_batch"]
 
@@ -120,8 +121,8 @@ def _plain(value: Any) -> Any:
 
 def _is_bgr(runner: Runner) -> bool:
     """Whether the inputs are BGR, which the preprocessor then turns into the network's RGB."""
-    model = getattr(runner.model, "module", runner.model)
-    return bool(getattr(model.data_preprocessor, "_channel_conversion", False))
+    preprocessor = unwrapped(runner.model).data_preprocessor
+    return bool(getattr(preprocessor, "_channel_conversion", False))
 
 
 def _draw(file: Path, image: Tensor, sample: Any, is_bgr: bool) -> None:

@@ -12,7 +12,8 @@ import torch
 from mmengine.logging import print_log
 from torch import nn
 
-from mnv4_vision.core.errors import InputError, MissingFileError
+from mnv4_vision.core.errors import InputError, MissingFileError, join_names
+from mnv4_vision.core.parallel import unwrapped
 from mnv4_vision.core.torch_file import load_torch, strip_parallel
 
 __all__ = ["find_checkpoint", "load_checkpoint_checked", "read_checkpoint"]
@@ -90,7 +91,7 @@ def load_checkpoint_checked(
     Raises:
         InputError: unreadable, of another model, or with another number of classes.
     """
-    model = getattr(model, "module", model)  # inside DDP
+    model = unwrapped(model)
     checkpoint = read_checkpoint(path)
     state, meta = checkpoint["state_dict"], checkpoint["meta"]
     own = model.state_dict()
@@ -109,8 +110,8 @@ def load_checkpoint_checked(
         )
     if classes is not None and trained is not None and list(classes) != list(trained):
         raise InputError(
-            f"checkpoint {path} was trained for the classes {_names(trained)}; the data has "
-            f"{_names(classes)}: names and order must be the same"
+            f"checkpoint {path} was trained for the classes {join_names(trained)}; the data has "
+            f"{join_names(classes)}: names and order must be the same"
         )
     if unexpected:
         print_log(
@@ -129,19 +130,15 @@ def _check_num_classes(model: nn.Module, path: str | Path, trained: Sequence[str
     if trained is None or num_classes is None or len(trained) == num_classes:
         return
     raise InputError(
-        f"checkpoint {path} was trained for {len(trained)} classes ({_names(trained)}) but the "
+        f"checkpoint {path} was trained for {len(trained)} classes ({join_names(trained)}) but the "
         f"model in the config has {num_classes}: use the config or --data-root of that training"
     )
-
-
-def _names(classes: Sequence[str], limit: int = 5) -> str:
-    return ", ".join(map(str, classes[:limit])) + (", ..." if len(classes) > limit else "")
 
 
 def _neighbours(path: Path) -> str:
     found = sorted(file.name for file in path.parent.glob("*.pth")) if path.parent.is_dir() else []
     if found:
-        return f" ({path.parent} has {', '.join(found[:5])})"
+        return f" ({path.parent} has {join_names(found)})"
     return f" ({path.parent} has no *.pth file)"
 
 

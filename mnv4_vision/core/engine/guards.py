@@ -13,7 +13,8 @@ from torch import nn
 
 from mnv4_vision.core.engine.batch_dump import dump_batch, names_of, split_batch
 from mnv4_vision.core.engine.saving import find_resume
-from mnv4_vision.core.errors import InputError
+from mnv4_vision.core.errors import InputError, join_names
+from mnv4_vision.core.parallel import unwrapped
 
 __all__ = ["LossGuardHook"]
 
@@ -42,7 +43,7 @@ class LossGuardHook(Hook):
 
     def before_save_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
         """Refuse to save weights that are not finite: a gradient was not, and no loss told."""
-        parameters = dict(_bare(runner.model).named_parameters())
+        parameters = dict(unwrapped(runner.model).named_parameters())
         if not _is_finite(parameters.values()):
             name = next(n for n, p in parameters.items() if not _is_finite([p]))
             raise InputError(
@@ -63,7 +64,9 @@ def _report(runner: Runner, bad: dict[str, float], data_batch: Any) -> str:
     if len(guilty) == len(images) > 1:
         where = f", also for each of the {len(images)} images alone: the weights have diverged"
     else:
-        where = f", also for {_few(guilty)} alone" if guilty else f"; images {_few(images)}"
+        where = (
+            f", also for {join_names(guilty)} alone" if guilty else f"; images {join_names(images)}"
+        )
     return (
         f"{', '.join(f'{n} is {bad[n]}' for n in terms)} at iteration {runner.iter + 1} (epoch "
         f"{runner.epoch + 1}, learning rate {lr:.3g}){where}; the batch is in {out}. Nothing of "
@@ -78,7 +81,7 @@ def _losses_alone(runner: Runner, data_batch: Any) -> list[float | None]:
     """
     samples = split_batch(data_batch)
     average = next((h.ema_model.module for h in runner.hooks if isinstance(h, EMAHook)), None)
-    model = _bare(runner.model) if average is None else average
+    model = unwrapped(runner.model) if average is None else average
     if not _is_finite(model.parameters()):
         return [None] * len(samples)
     model.eval()
@@ -101,14 +104,6 @@ def _fine(loss: float | None) -> bool:
 def _is_finite(tensors: Any) -> bool:
     checks = [tensor.detach().isfinite().all() for tensor in tensors]
     return bool(torch.stack(checks).all()) if checks else True  # one transfer for all
-
-
-def _bare(model: nn.Module) -> nn.Module:
-    return getattr(model, "module", model)  # inside DDP
-
-
-def _few(names: list[str], limit: int = 4) -> str:
-    return ", ".join(names[:limit]) + (f" and {len(names) - limit} more" * (len(names) > limit))
 
 
 def _resumable(runner: Runner) -> str:

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from mmengine.logging import print_log
 from torch import Tensor
 
+from mnv4_vision.core.errors import join_names
+
 __all__ = ["LoadReport", "compare"]
 
 _MAX_LISTED = 8
@@ -71,8 +73,7 @@ class LoadReport:
         lines = []
         for word in ("missing", "unexpected", "mismatched"):
             if keys := getattr(self, word):
-                rest = f" and {len(keys) - _MAX_LISTED} more" if len(keys) > _MAX_LISTED else ""
-                lines.append(f"  {word}: {', '.join(keys[:_MAX_LISTED])}{rest}")
+                lines.append(f"  {word}: {join_names(keys, _MAX_LISTED)}")
         return "\n".join(lines)
 
     def log(self) -> None:
