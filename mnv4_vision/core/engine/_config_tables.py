@@ -116,4 +116,4 @@ UNREAD_UPSTREAM = {
 META_KEYS = {"type", "_scope_", "_delete_"}
 # Types that are looked up elsewhere than in a registry, by config key and by class.
 LIBRARIES = {"nms": "mmcv.ops.nms", "roi_layer": "mmcv.ops"}
-CLASS_LIBRARIES = {"Albu": "albumentations"}
+CLASS_LIBRARIES = {"Albu": "albumentations", "AlbumentationsBase": "albumentations"}

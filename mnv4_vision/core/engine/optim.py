@@ -10,6 +10,7 @@ from mmengine.registry import OPTIM_WRAPPER_CONSTRUCTORS, OPTIM_WRAPPERS, OPTIMI
 from torch import nn
 
 from mnv4_vision.core.errors import InputError
+from mnv4_vision.core.parallel import unwrapped
 
 __all__ = ["Bf16OptimWrapper", "DecayGroupsConstructor"]
 
@@ -31,8 +32,7 @@ class DecayGroupsConstructor(DefaultOptimWrapperConstructor):
             )
         wrapper_cfg, optimizer_cfg = self.optim_wrapper_cfg.copy(), self.optimizer_cfg.copy()
         wrapper_cfg.setdefault("type", "OptimWrapper")
-        model = getattr(model, "module", model)
-        trained = [p for p in model.parameters() if p.requires_grad]
+        trained = [p for p in unwrapped(model).parameters() if p.requires_grad]
         decayed = [p for p in trained if p.ndim > 1]
         plain = [p for p in trained if p.ndim <= 1]
         optimizer_cfg["params"] = [

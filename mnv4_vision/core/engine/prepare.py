@@ -7,16 +7,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import torch
 from mmengine.config import Config, ConfigDict
 from mmengine.logging import print_log
-from mmengine.registry import MODELS
 
 from mnv4_vision.core.engine.accumulation import set_accumulation
 from mnv4_vision.core.engine.amp import set_amp
 from mnv4_vision.core.engine.batch_norm import freeze_statistics
 from mnv4_vision.core.engine.config_check import check_config, check_overrides
 from mnv4_vision.core.engine.config_errors import naming_config
+from mnv4_vision.core.engine.contract import backbone_contract
 from mnv4_vision.core.engine.loggers import add_loggers
 from mnv4_vision.core.engine.task import Task, build_task
 from mnv4_vision.core.errors import InputError, MissingFileError, did_you_mean
@@ -34,10 +33,12 @@ HELPER_KEYS = frozenset(
     {
         "backend_args",
         "colour",
+        "crop_flip",
         "data_root",
         "dataset_type",
         "iterations",
         "max_epochs",
+        "norm_cfg",
         "pad",
         "paper_pipeline",
         "photometric",
@@ -154,7 +155,7 @@ def _resolve(cfg: Config, options: RunOptions, splits: tuple[str, ...]) -> Task:
     if "image_size" in overrides:
         task.set_image_size(cfg, overrides.pop("image_size"))
     cfg.merge_from_dict(overrides)
-    check_config(cfg, OWN_KEYS, HELPER_KEYS)
+    check_config(cfg, OWN_KEYS | task.own_keys, HELPER_KEYS)
     for name in HELPER_KEYS:
         cfg.pop(name, None)  # the dumped config shows what counts, once
     follow_backbone(cfg)
@@ -236,7 +237,16 @@ def set_epochs(cfg: Config, epochs: int) -> None:
     """Set the length of the training and stretch the epoch-based schedule in proportion.
 
     A warm-up keeps its length, up to a fifth of the training.
+
+    Raises:
+        InputError: The config's training is counted in iterations.
     """
+    if "max_epochs" not in cfg.train_cfg:
+        raise InputError(
+            f"--epochs {epochs}: this config counts iterations "
+            f"({cfg.train_cfg.get('max_iters')}); set train_cfg.max_iters and the end of its "
+            "schedulers with --cfg-options"
+        )
     old = cfg.train_cfg.max_epochs
     cfg.train_cfg.max_epochs = epochs
     cfg.train_cfg.val_interval = max(1, min(cfg.train_cfg.get("val_interval", 1), epochs))
@@ -255,9 +265,8 @@ def follow_backbone(cfg: Config) -> None:
     neck = cfg.model.get("neck")
     if neck is None or "in_channels" not in neck:
         return
-    with torch.device("meta"):
-        backbone = MODELS.build(dict(cfg.model.backbone, pretrained=None))
-    if not hasattr(backbone, "strides"):  # a foreign one, without our feature contract
+    backbone = backbone_contract(cfg)
+    if backbone is None:
         return
     channels = list(backbone.out_channels)
     if list(neck.in_channels) != channels:

@@ -17,7 +17,13 @@ SPLITS = ("train", "val", "test")
 
 
 class Task(ABC):
-    """Edits a config for one task; every config names its own as `task=dict(type=...)`."""
+    """Edits a config for one task; every config names its own as `task=dict(type=...)`.
+
+    Attributes:
+        own_keys: Top-level keys of a config that the task reads and takes out in `follow_model`.
+    """
+
+    own_keys: frozenset[str] = frozenset()
 
     @abstractmethod
     def use_data_root(self, cfg: Config, root: Path, splits: tuple[str, ...] = ()) -> None:
@@ -71,6 +77,8 @@ class Task(ABC):
     def set_image_size(self, cfg: Config, size: int | tuple[int, int]) -> None:
         """Replace `image_size`, in pixels `(width, height)`, in every pipeline of `cfg`."""
         new = (size, size) if isinstance(size, int) else tuple(size)
+        if len(new) != 2 or not all(isinstance(side, int) and side > 0 for side in new):
+            raise InputError(f"image_size={size!r}; it takes (width, height) in pixels")
         old = tuple(cfg.image_size)
         for pipeline in pipelines_of(cfg):
             replace_value(pipeline, old, new)

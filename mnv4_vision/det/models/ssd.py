@@ -9,6 +9,8 @@ from mmengine.logging import print_log
 from mmengine.registry import MODELS
 from torch import nn
 
+from mnv4_vision.core.engine.contract import backbone_contract
+from mnv4_vision.core.engine.task import step_name
 from mnv4_vision.core.errors import InputError
 
 __all__ = ["follow_levels"]
@@ -41,15 +43,15 @@ def follow_levels(cfg: Config) -> None:
 
 def _levels(cfg: Config) -> tuple[list[int], list[int]]:
     """Return channels and nominal strides of the levels that the neck in `cfg` gives."""
+    backbone = backbone_contract(cfg)
     with torch.device("meta"):
-        backbone = MODELS.build(dict(cfg.model.backbone, pretrained=None))
         neck = MODELS.build(cfg.model.neck)
-    for part, attribute in ((backbone, "strides"), (neck, "out_channels")):
-        if not hasattr(part, attribute):
-            raise InputError(
-                f"{type(part).__name__} has no {attribute!r}, which ScaledSSDAnchors follow: use "
-                "MobileNetV4 with SSDExtraLevels, or mmdet's SSDAnchorGenerator"
-            )
+    says = {"backbone": backbone is not None, "neck": hasattr(neck, "out_channels")}
+    for part in (name for name, told in says.items() if not told):
+        raise InputError(
+            f"{step_name(cfg.model[part])} does not say what it gives, which ScaledSSDAnchors "
+            "follow: use MobileNetV4 with SSDExtraLevels, or mmdet's SSDAnchorGenerator"
+        )
     has_norm = any(isinstance(module, nn.BatchNorm2d) for module in neck.modules())
     batch_size = cfg.get("train_dataloader", {}).get("batch_size")
     if has_norm and batch_size == 1 and not cfg.get("sync_bn"):
