@@ -1,14 +1,18 @@
-"""Multiply-accumulates and parameters of a network."""
+"""Multiply-accumulates, parameters and activation memory of a network."""
 
 import copy
+import weakref
 from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor, nn
+from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.nn.modules.batchnorm import _BatchNorm
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_iter
 from torch.utils.flop_counter import FlopCounterMode
 
-__all__ = ["count_macs", "count_params"]
+__all__ = ["count_macs", "count_params", "peak_activation_bytes"]
 
 
 def count_macs(module: Callable[[Tensor], object], input_size: int | Sequence[int]) -> int:
@@ -23,8 +27,7 @@ def count_macs(module: Callable[[Tensor], object], input_size: int | Sequence[in
     Returns:
         MACs of the whole input.
     """
-    size = (input_size, input_size) if isinstance(input_size, int) else tuple(input_size)
-    image = torch.empty((1, 3)[: 4 - len(size)] + size, device="meta")
+    image = torch.empty(_image_shape(input_size), device="meta")
     if isinstance(module, nn.Module):
         module = _on_meta(module)
     with FlopCounterMode(display=False) as counter, torch.no_grad():
@@ -37,19 +40,86 @@ def count_params(module: nn.Module, trainable_only: bool = False) -> int:
     return sum(p.numel() for p in module.parameters() if p.requires_grad or not trainable_only)
 
 
+def peak_activation_bytes(module: nn.Module, input_size: int | Sequence[int]) -> int:
+    """Return the most memory that inference holds in activations at any moment, in bytes.
+
+    Counts the storages of the image and of every result of an operator, float32 as the network
+    runs eagerly on a CPU, each until the last reference to it is gone; an in-place operator and a
+    view add nothing. Parameters, buffers and what a kernel needs inside itself are not in it.
+    Nothing is computed: tensors are fake CPU ones, since attention on the meta device would take
+    another kernel, which keeps the whole attention matrix.
+
+    Args:
+        module: Network.
+        input_size: Side, (H, W), (C, H, W) or (B, C, H, W); 3 channels and batch 1 by default.
+    """
+    with FakeTensorMode(), torch.no_grad():
+        fake = _copy(module, lambda t: torch.empty_strided(t.shape, t.stride(), dtype=t.dtype))
+        held = [*fake.parameters(), *fake.buffers()]
+        with _LiveStorages(held) as live:
+            fake(torch.empty(_image_shape(input_size)))
+    return live.peak
+
+
+class _LiveStorages(TorchDispatchMode):
+    """Adds up the bytes of the storages that operators return while they are alive.
+
+    Attributes:
+        peak: Largest sum so far.
+    """
+
+    def __init__(self, ignored: Sequence[Tensor]) -> None:
+        super().__init__()
+        self.peak = 0
+        self._now = 0
+        self._known = {tensor.untyped_storage()._cdata for tensor in ignored}
+
+    def __torch_dispatch__(
+        self, func: Callable, types: tuple, args: tuple = (), kwargs: dict | None = None
+    ) -> object:
+        results = func(*args, **(kwargs or {}))
+        for result in tree_iter(results):
+            if isinstance(result, Tensor):
+                self._add(result.untyped_storage())
+        return results
+
+    def _add(self, storage: torch.UntypedStorage) -> None:
+        address, size = storage._cdata, storage.nbytes()
+        if address in self._known:
+            return
+        self._known.add(address)
+        self._now += size
+        self.peak = max(self.peak, self._now)
+        weakref.finalize(storage, self._remove, address, size)
+
+    def _remove(self, address: int, size: int) -> None:
+        self._known.discard(address)
+        self._now -= size
+
+
+def _image_shape(input_size: int | Sequence[int]) -> tuple[int, ...]:
+    size = (input_size, input_size) if isinstance(input_size, int) else tuple(input_size)
+    return (1, 3)[: 4 - len(size)] + size
+
+
 def _on_meta(module: nn.Module) -> nn.Module:
-    """Copy the structure without the data; eval mode, and batch norms, which count 0, let through.
+    """Copy the structure without the data; batch norms, which count 0, let through.
 
     Dispatching them would take half of the time.
     """
-    copies: dict[int, Tensor] = {id(buffer): buffer.to("meta") for buffer in module.buffers()}
-    for parameter in module.parameters():
-        copies[id(parameter)] = nn.Parameter(parameter.to("meta"), requires_grad=False)
-    on_meta = copy.deepcopy(module, copies).eval()
+    on_meta = _copy(module, lambda tensor: tensor.to("meta"))
     for child in on_meta.modules():
         if isinstance(child, _BatchNorm):
             child.forward = _identity
     return on_meta
+
+
+def _copy(module: nn.Module, move: Callable[[Tensor], Tensor]) -> nn.Module:
+    """Copy the structure in eval mode, with `move` of every parameter and buffer in it."""
+    copies: dict[int, Tensor] = {id(buffer): move(buffer) for buffer in module.buffers()}
+    for parameter in module.parameters():
+        copies[id(parameter)] = nn.Parameter(move(parameter), requires_grad=False)
+    return copy.deepcopy(module, copies).eval()
 
 
 def _identity(x: Tensor) -> Tensor:

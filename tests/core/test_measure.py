@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch import nn
 
-from mnv4_vision.core.measure import count_macs, count_params
+from mnv4_vision.core.measure import count_macs, count_params, peak_activation_bytes
 
 
 def test_convolution_and_linear():
@@ -43,3 +43,54 @@ def test_shared_and_frozen_parameters():
     assert count_params(nn.ModuleList([layer, layer])) == 20
     layer.bias.requires_grad_(False)
     assert count_params(layer, trainable_only=True) == 16
+
+
+def block(*layers):
+    return nn.Sequential(nn.Conv2d(3, 8, 3, padding=1), *layers, nn.Conv2d(8, 4, 1))
+
+
+class Residual(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.conv = nn.Conv2d(3, 3, 1)
+
+    def forward(self, x):
+        return x + self.conv(self.conv(x)).view(1, 3, -1).view_as(x)
+
+
+# bytes of one channel on a 4 x 5 map
+MAP = 4 * 4 * 5
+
+
+@pytest.mark.parametrize(
+    ("model", "channels"),
+    [
+        # the image stays; the wide map is there with its input, then with its successor
+        (block(), 3 + 8 + 4),
+        (block(nn.ReLU(inplace=True)), 3 + 8 + 4),
+        (block(nn.ReLU()), 3 + 8 + 8),
+        (block(nn.BatchNorm2d(8), nn.ReLU(inplace=True)), 3 + 8 + 8),
+        (nn.Sequential(nn.Flatten(), nn.Unflatten(1, (3, 4, 5))), 3),
+        # the image, the first convolution's map until the second one has run, the sum
+        (Residual(), 3 + 3 + 3),
+    ],
+)
+def test_peak_of_activations(model, channels):
+    model.train()
+    assert peak_activation_bytes(model, (4, 5)) == channels * MAP
+    assert peak_activation_bytes(model.to("meta"), (1, 3, 4, 5)) == channels * MAP
+    assert model.training
+
+
+def test_peak_counts_the_kernel_of_a_cpu():
+    """Fused attention holds queries, keys, values and the result, never the matrix."""
+
+    class Attention(nn.Module):
+        def forward(self, x):
+            x = x.flatten(2).transpose(1, 2).contiguous().unsqueeze(1)
+            return nn.functional.scaled_dot_product_attention(x, x, x)
+
+    tokens, width = 1024, 32
+    size = 4 * tokens * width
+    peak = peak_activation_bytes(Attention(), (1, width, 32, 32))
+    assert 3 * size <= peak < 3.1 * size < 4 * tokens**2

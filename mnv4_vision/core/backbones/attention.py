@@ -22,7 +22,9 @@ class MultiQueryAttention(nn.Module):
         num_heads: Query heads.
         head_dim: Width of a head, for queries, keys and values.
         kv_stride: 1, or the stride of the depthwise 3x3 layers in front of keys and values.
-        dilation: Dilation of these layers.
+        kv_step: Further stride of keys and values, which costs no weights: only every n-th pixel
+            of a row or column has one. For maps that lost this stride (see `MobileNetV4`).
+        dilation: Dilation of the depthwise layers.
         fused: `scaled_dot_product_attention`, for training; False: matmul and softmax, which
             mobile runtimes take better.
         conv: Makes the depthwise layers.
@@ -35,6 +37,7 @@ class MultiQueryAttention(nn.Module):
         head_dim: int,
         kv_stride: int = 1,
         *,
+        kv_step: int = 1,
         dilation: int = 1,
         fused: bool = True,
         conv: Callable[..., ConvNormAct] = ConvNormAct,
@@ -50,10 +53,11 @@ class MultiQueryAttention(nn.Module):
                 "dilation": dilation, "groups": channels,
                 "activation": None, "downsample_filter": None,
             }  # fmt: skip
-            self.key_dw = conv(channels, channels, 3, kv_stride, **options)
-            self.value_dw = conv(channels, channels, 3, kv_stride, **options)
-        self.key = nn.Conv2d(channels, head_dim, 1, bias=False)
-        self.value = nn.Conv2d(channels, head_dim, 1, bias=False)
+            self.key_dw = conv(channels, channels, 3, kv_stride * kv_step, **options)
+            self.value_dw = conv(channels, channels, 3, kv_stride * kv_step, **options)
+            kv_step = 1
+        self.key = nn.Conv2d(channels, head_dim, 1, kv_step, bias=False)
+        self.value = nn.Conv2d(channels, head_dim, 1, kv_step, bias=False)
         self.output = nn.Conv2d(num_heads * head_dim, channels, 1, bias=False)
 
     def reset_parameters(self) -> None:
@@ -80,7 +84,9 @@ class MultiQueryAttention(nn.Module):
 
     def _attend(self, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
         if self.fused:
-            heads = (query.unsqueeze(1), key.unsqueeze(1), value.unsqueeze(1))
+            # The kernels that keep no (L, S) matrix want adjacent channels, as channels-last maps
+            # have; the fallback for other strides takes ten times the memory on large maps.
+            heads = (tokens.contiguous().unsqueeze(1) for tokens in (query, key, value))
             return F.scaled_dot_product_attention(*heads).squeeze(1)
         weights = (query * self.head_dim**-0.5) @ key.transpose(1, 2)
         return weights.softmax(-1) @ value
@@ -93,8 +99,9 @@ class MobileAttention(ResidualBlock):
         channels: Input and output channels.
         num_heads: Query heads.
         head_dim: Width of a head.
-        kv_stride: Downsampling of keys and values.
-        dilation: Dilation of that downsampling.
+        kv_stride: Downsampling of keys and values by trained layers.
+        kv_step: Further downsampling of keys and values, without weights.
+        dilation: Dilation of the trained downsampling.
         layer_scale: Initial layer scale; None for none.
         drop_path_rate: Stochastic depth.
         fused: See `MultiQueryAttention`.
@@ -109,6 +116,7 @@ class MobileAttention(ResidualBlock):
         head_dim: int,
         kv_stride: int = 1,
         *,
+        kv_step: int = 1,
         dilation: int = 1,
         layer_scale: float | None = None,
         drop_path_rate: float = 0.0,
@@ -119,8 +127,9 @@ class MobileAttention(ResidualBlock):
         super().__init__(channels, channels, layer_scale=layer_scale, drop_path_rate=drop_path_rate)
         self.norm: nn.Module | None = norm(channels)
         self.attention = MultiQueryAttention(
-            channels, num_heads, head_dim, kv_stride, dilation=dilation, fused=fused, conv=conv
-        )
+            channels, num_heads, head_dim, kv_stride,
+            kv_step=kv_step, dilation=dilation, fused=fused, conv=conv,
+        )  # fmt: skip
 
     def branch(self, x: Tensor) -> Tensor:
         """Normalise and attend."""

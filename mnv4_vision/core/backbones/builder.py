@@ -26,6 +26,7 @@ class LayerFactory:
         bn_eps: Epsilon of all BN layers.
         bn_momentum: Momentum of all BN layers.
         fused_attention: See `MultiQueryAttention`.
+        kv_reduction: See `MobileNetV4`.
     """
 
     activation: str = "relu"
@@ -35,6 +36,7 @@ class LayerFactory:
     bn_eps: float = 1e-5
     bn_momentum: float = 0.1
     fused_attention: bool = True
+    kv_reduction: bool = False
 
     def norm(self, channels: int) -> nn.BatchNorm2d:
         """Make a batch norm."""
@@ -149,6 +151,8 @@ def _mqa(plan: BlockPlan, layers: LayerFactory) -> MobileAttention:
         plan.row.num_heads,
         plan.row.head_dim,
         plan.row.kv_stride,
+        # the dilation of a block is the stride that its input has lost
+        kv_step=plan.dilation if layers.kv_reduction else 1,
         dilation=plan.dilation,
         layer_scale=layers.layer_scale,
         drop_path_rate=plan.drop_path_rate,

@@ -134,8 +134,7 @@ def _conv(
     options = {"stride": stride, "dilation": dilation, "groups": groups, "bias": False}
     if padding == "same" and stride > 1:  # at stride 1 and odd kernels both paddings are equal
         return Conv2dSame(in_channels, out_channels, kernel_size, **options)
-    pad = (stride - 1 + reach) // 2
-    return nn.Conv2d(in_channels, out_channels, kernel_size, padding=pad, **options)
+    return nn.Conv2d(in_channels, out_channels, kernel_size, padding=reach // 2, **options)
 
 
 class LayerScale(nn.Module):

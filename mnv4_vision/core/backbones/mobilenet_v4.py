@@ -43,6 +43,10 @@ class MobileNetV4(BaseModule):
         with_cp: Recompute every block in the backward pass to save memory.
         padding: `symmetric` (PyTorch, timm) or `same` (TensorFlow; not with a downsample filter).
         fused_attention: See `MultiQueryAttention`.
+        kv_reduction: Where `output_stride` takes a stride away, attend to the pixels that would
+            be left at stride 32 only: cheaper, and what the pretrained attention has seen. With
+            it (and symmetric padding, no filter) the pixels of stride 32 have the values that they
+            have at stride 32. False: to all pixels, as timm.
         pretrained: `arch.tag`, timm's tag or a path, loaded by `init_weights`.
         init_cfg: mmengine's, applied before `pretrained`.
 
@@ -66,6 +70,7 @@ class MobileNetV4(BaseModule):
         with_cp: bool = False,
         padding: str = "symmetric",
         fused_attention: bool = True,
+        kv_reduction: bool = False,
         pretrained: str | None = None,
         init_cfg: dict | list[dict] | None = None,
     ) -> None:
@@ -93,6 +98,7 @@ class MobileNetV4(BaseModule):
             bn_eps=bn_eps,
             bn_momentum=bn_momentum,
             fused_attention=fused_attention,
+            kv_reduction=kv_reduction,
         )
         plans, strides = plan_stages(self.arch, output_stride, drop_path_rate)
         plans = plans[: self.out_indices[-1]]

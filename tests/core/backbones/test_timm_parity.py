@@ -64,20 +64,23 @@ def test_names_both_ways(timm_pair, arch):
 
 
 @pytest.mark.parametrize("output_stride", [16, 8])
-@pytest.mark.parametrize("arch", ["conv_m", "hybrid_m", "conv_aa_m"])
+@pytest.mark.parametrize("arch", TIMM_ARCHS)
 @torch.inference_mode()
 def test_output_stride(timm_pair, arch, output_stride):
+    """All maps of timm's `features_only`, whose last one comes after the 960 convolution."""
     timm = pytest.importorskip("timm")
+    weights, classifier = timm_pair(arch)[0].state_dict(), timm_pair(arch)[1]
     name = TIMM_ARCHS[arch]
     theirs = timm.create_model(name, features_only=True, output_stride=output_stride).eval()
-    weights = timm_pair(arch)[0].state_dict()
-    theirs.load_state_dict({key: weights[key] for key in theirs.state_dict()})
+    theirs.load_state_dict({key: weights[key] for key in theirs.state_dict()}, assign=True)
     ours = MobileNetV4(arch, out_indices=range(5), output_stride=output_stride).eval()
-    state = from_timm(weights, arch)
-    ours.load_state_dict({key: state[key] for key in ours.state_dict()})
+    ours.load_state_dict(classifier.backbone.state_dict(), assign=True)
     image = images(1, 65, 97)
-    for mine, his in zip(ours(image), timm_maps(theirs, image), strict=True):
+    *maps, last = ours(image)
+    maps.append(classifier.head.expand(last))
+    for mine, his in zip(maps, theirs(image), strict=True):
         torch.testing.assert_close(mine, his, **CLOSE)
+    assert ours.strides == tuple(theirs.feature_info.reduction())
     assert ours.strides == tuple(min(s, output_stride) for s in (2, 4, 8, 16, 32))
 
 
