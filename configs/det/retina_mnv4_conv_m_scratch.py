@@ -10,16 +10,9 @@ from mmengine.config import read_base
 
 with read_base():
     from .._base_.det.coco import *
-    from .._base_.det.finetune import *
     from .._base_.det.retina_mnv4 import *
-    from .._base_.runtime import *
+    from .._base_.det.scratch import *
 
-max_epochs = 40
 model.merge(dict(backbone=dict(arch="conv_m", pretrained=None)))
 train_dataloader.update(batch_size=8)
 train_dataloader.dataset.pipeline[2].update(ratio_range=(0.8, 1.25))
-optim_wrapper.merge(dict(optimizer=dict(lr=3e-3)))
-auto_scale_lr.update(base_batch_size=8)
-train_cfg.update(max_epochs=max_epochs, val_interval=5)
-param_scheduler[1].update(end=max_epochs)
-default_hooks.merge(dict(logger=dict(interval=25)))

@@ -17,6 +17,8 @@ with read_base():
 
 del demo["train_dataloader.dataset.pipeline.2.ratio_range"]  # another pipeline
 pad = dict(type=Pad, size=image_size, pad_val=dict(img=(114, 114, 114)))
+# An empty crop would be drawn anew from the same four.
+crop_flip = dict(type=ResizeCropFlip, scale=image_size, allow_negative_crop=True)
 train_dataloader.dataset.update(pipeline=train_pipeline[:2])
 train_dataloader.update(
     dataset=dict(
@@ -24,13 +26,8 @@ train_dataloader.update(
         dataset=train_dataloader.pop("dataset"),
         pipeline=[
             dict(type=Mosaic, img_scale=image_size),
-            # The mosaic is two images wide. An empty crop would be drawn anew from the same four.
-            dict(
-                type=ResizeCropFlip,
-                scale=image_size,
-                ratio_range=(1.0, 3.0),
-                allow_negative_crop=True,
-            ),
+            # The mosaic is two images wide.
+            dict(crop_flip, ratio_range=(1.0, 3.0)),
             dict(type=Albumentations, transforms=colour),
             pad,
             dict(type=MixUp, img_scale=image_size, ratio_range=(0.8, 1.6)),
@@ -44,12 +41,7 @@ custom_hooks = [
         type=CloseMosaicHook,
         share=0.1,
         pipeline=[
-            dict(
-                type=ResizeCropFlip,
-                scale=image_size,
-                ratio_range=(0.5, 2.0),
-                allow_negative_crop=True,
-            ),
+            dict(crop_flip, ratio_range=(0.5, 2.0)),
             dict(type=Albumentations, transforms=colour),
             pad,
             dict(type=PackBoxes),
