@@ -1,6 +1,7 @@
 """What mmdet lacks for mobile detectors: separable FPN and head, COCO metric, inference, task."""
 
-from mnv4_vision.det.drawing import contact_sheet, draw_comparison, draw_detections
+from mnv4_vision.core.drawing import contact_sheet
+from mnv4_vision.det.drawing import draw_comparison, draw_detections
 from mnv4_vision.det.evaluation import (
     CocoScores,
     FastCocoMetric,

@@ -9,15 +9,16 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 from mmdet.registry import DATASETS
 from mmengine.dataset import BaseDataset
 from mmengine.runner import set_random_seed
 
+from mnv4_vision.core.drawing import fit_into
 from mnv4_vision.core.engine import RunOptions, prepare_config
 from mnv4_vision.core.engine.task import datasets_of, step_name
 from mnv4_vision.core.errors import InputError
+from mnv4_vision.core.gallery import NUM_DRAWS, SIDE_PX, add_picture, show_some
 from mnv4_vision.core.html import Page
 from mnv4_vision.datasets import (
     class_table,
@@ -29,14 +30,11 @@ from mnv4_vision.datasets import (
     read_usable,
     summarise,
 )
-from mnv4_vision.det.drawing import draw_detections, fit_into
+from mnv4_vision.det.drawing import draw_detections
 
 __all__ = ["browse"]
 
-NUM_DRAWS = 2  # augmented pictures of each image
-SIDE_PX = 480  # longest side of a picture in the page, for screens with two pixels a point
 WIDTH_PX = 340  # shown: three in a row
-NUM_NAMED = 10
 
 
 def browse(
@@ -78,7 +76,8 @@ def browse(
     gallery = _Gallery(page, paths.image_dir, content, summary.classes)
     if config is not None:
         gallery.augmented = _Augmented(config, paths.image_dir, content, summary.classes, seed)
-    gallery.show(num, seed)
+    page.heading("Images, before and after augmentation" if config else "Images")
+    show_some(page, len(content["images"]), num, seed, gallery.show)
     page.heading("Classes")
     page.table(*class_table({split: summary}))
     page.heading("Distributions")
@@ -138,27 +137,11 @@ class _Gallery:
         self.boxes = _boxes_by_image(content)
         self.augmented: _Augmented | None = None
 
-    def show(self, num: int, seed: int) -> None:
-        """Show `num` images; those that cannot be read are named and replaced by others."""
-        self.page.heading("Images, before and after augmentation" if self.augmented else "Images")
-        unreadable, shown = [], 0
-        images = self.content["images"]
-        for position in np.random.default_rng(seed).permutation(len(images)):
-            if shown == num:
-                break
-            image = images[position]
-            size = (image["width"], image["height"])
-            try:
-                pixels = read_image(str(self.image_dir / image["file_name"]), size)
-            except InputError as error:
-                unreadable.append(str(error))
-                continue
-            self._add(pixels, image)
-            shown += 1
-        if not shown:
-            raise InputError(f"no image can be shown: {unreadable[0]}")
-        for reason in unreadable[:NUM_NAMED]:
-            self.page.text(f"Left out: {reason}")
+    def show(self, position: int) -> None:
+        """Show an image with its boxes, and what training makes of it."""
+        image = self.content["images"][position]
+        size = (image["width"], image["height"])
+        self._add(read_image(str(self.image_dir / image["file_name"]), size), image)
 
     def _add(self, pixels: np.ndarray, image: Mapping[str, Any]) -> None:
         boxes, labels = self.boxes[image["id"]]
@@ -180,8 +163,7 @@ class _Gallery:
         scaled = fit_into(pixels, (SIDE_PX, SIDE_PX))
         boxes = np.asarray(boxes) * (scaled.shape[1] / pixels.shape[1])
         drawn = draw_detections(scaled, boxes, labels, class_names=self.names)
-        jpeg = cv2.imencode(".jpg", drawn, [cv2.IMWRITE_JPEG_QUALITY, 85])[1].tobytes()
-        self.page.image(jpeg, caption, width=WIDTH_PX * scaled.shape[1] // SIDE_PX)
+        add_picture(self.page, drawn, caption, WIDTH_PX)
 
 
 def _boxes_by_image(content: Mapping[str, Any]) -> dict[int, tuple[np.ndarray, list[int]]]:

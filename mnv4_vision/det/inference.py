@@ -1,6 +1,5 @@
 """Detection on image files or arrays with a config and a checkpoint."""
 
-import copy
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -18,8 +17,13 @@ from torch import nn
 
 from mnv4_vision.core.backbones import deploy
 from mnv4_vision.core.engine.checkpoint import load_checkpoint_checked
-from mnv4_vision.core.engine.prepare import RunOptions, prepare_config
-from mnv4_vision.core.errors import InputError
+from mnv4_vision.core.engine.inference import (
+    check_device,
+    check_image,
+    class_names,
+    resolved_config,
+    without_pretrained,
+)
 from mnv4_vision.datasets import read_image
 from mnv4_vision.det.network_input import NetworkInput
 
@@ -70,13 +74,13 @@ class Detector:
         device: str = "cpu",
         score_threshold: float = 0.3,
     ) -> None:
-        cfg = config if isinstance(config, Config) else _load_config(config)
-        self.device = _check_device(device)
+        cfg = resolved_config(config)
+        self.device = check_device(device)
         self.score_threshold = score_threshold
         init_default_scope(cfg.get("default_scope") or "mmdet")
-        model = MODELS.build(_without_pretrained(cfg.model))
+        model = MODELS.build(without_pretrained(cfg.model))
         meta = load_checkpoint_checked(model, checkpoint)
-        self.class_names = _class_names(meta, cfg)
+        self.class_names = class_names(meta, cfg)
         self.model = _deployed(model.to(self.device).eval())
         self._network_input = NetworkInput(cfg, self.model.data_preprocessor)
 
@@ -92,11 +96,8 @@ class Detector:
         """
         if not isinstance(image, np.ndarray):
             image = read_image(str(image))
-        elif image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or not image.size:
-            raise InputError(
-                f"an image array must be (H, W, 3) uint8 in BGR order, got {image.shape} "
-                f"{image.dtype}"
-            )
+        else:
+            check_image(image)
         start = time.perf_counter()
         with torch.inference_mode():
             batch = self._network_input(image)
@@ -145,34 +146,6 @@ def detections_to_json(
     ]
 
 
-def _load_config(path: str | Path) -> Config:
-    """Resolve a config file as the tools do: it is then complete, normalisation included."""
-    return prepare_config(RunOptions(config=str(path)), splits=())[0]
-
-
-def _check_device(device: str) -> torch.device:
-    try:
-        checked = torch.device(device)
-    except RuntimeError:
-        raise InputError(f"unknown device {device!r}: use cpu, cuda or cuda:<number>") from None
-    if checked.type == "cuda" and (checked.index or 0) >= torch.cuda.device_count():
-        raise InputError(
-            f"device {device!r}: this machine offers torch {torch.cuda.device_count()} CUDA "
-            "devices; use cpu"
-        )
-    return checked
-
-
-def _without_pretrained(model: dict) -> dict:
-    """Drop what would load other weights first, only for the checkpoint to replace them."""
-    model = copy.deepcopy(model)
-    for part in (model, model.get("backbone", {})):
-        for key in ("pretrained", "init_cfg"):
-            if key in part:
-                part[key] = None
-    return model
-
-
 def _deployed(model: nn.Module) -> nn.Module:
     """Fold and pack where that is known to be safe; heads of other detectors may `view` maps."""
     if not isinstance(model, SingleStageDetector):
@@ -182,16 +155,3 @@ def _deployed(model: nn.Module) -> nn.Module:
     return deploy(
         model, channels_last=on_cpu, onednn=on_cpu and torch.backends.mkldnn.is_available()
     )
-
-
-def _class_names(meta: dict[str, Any], cfg: Config) -> tuple[str, ...]:
-    names = (meta.get("dataset_meta") or {}).get("classes")
-    if names is None:
-        dataset = cfg.test_dataloader.dataset
-        names = (dataset.get("metainfo") or {}).get("classes")
-    if names is None:
-        raise InputError(
-            "neither the checkpoint nor the config (test_dataloader.dataset.metainfo.classes) "
-            "names the classes"
-        )
-    return tuple(names)

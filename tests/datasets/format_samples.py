@@ -5,6 +5,10 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+import pytest
+
+from mnv4_vision.core.errors import InputError
+from mnv4_vision.datasets import find_data
 
 CLASSES = ("dog", "cat")
 # image: (width, height), boxes x, y, width, height with their class
@@ -78,3 +82,12 @@ def boxes_of(path: Path) -> dict[str, list]:
         item = names[annotation["category_id"]], tuple(annotation["bbox"])
         found[files[annotation["image_id"]]][1].append(item)
     return found
+
+
+def message_of(root) -> str:
+    """Return the one line with which `find_data` refuses what is in `root`."""
+    with pytest.raises(InputError) as caught:
+        find_data(root)
+    message = str(caught.value)
+    assert "\n" not in message
+    return message

@@ -3,18 +3,9 @@ import shutil
 
 import numpy as np
 import pytest
-from format_samples import PICTURES, boxes_of, voc_xml, write_image, write_voc
+from format_samples import PICTURES, boxes_of, message_of, voc_xml, write_image, write_voc
 
-from mnv4_vision.core.errors import InputError
 from mnv4_vision.datasets import LoadImage, find_data
-
-
-def message_of(root) -> str:
-    with pytest.raises(InputError) as caught:
-        find_data(root)
-    message = str(caught.value)
-    assert "\n" not in message
-    return message
 
 
 def write_folders(root, val_folder: str = "valid"):

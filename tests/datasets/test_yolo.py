@@ -3,18 +3,9 @@ import shutil
 
 import numpy as np
 import pytest
-from format_samples import PICTURES, boxes_of, write_image, write_yolo
+from format_samples import PICTURES, boxes_of, message_of, write_image, write_yolo
 
-from mnv4_vision.core.errors import InputError
 from mnv4_vision.datasets import LoadImage, convert_set, divide_set, find_data
-
-
-def message_of(root) -> str:
-    with pytest.raises(InputError) as caught:
-        find_data(root)
-    message = str(caught.value)
-    assert "\n" not in message
-    return message
 
 
 def set_yaml(root, text: str):

@@ -11,7 +11,6 @@ from mnv4_vision.core.engine.task import step_name
 from mnv4_vision.core.errors import InputError, MissingFileError
 from mnv4_vision.datasets import DEMO_CLASSES, convert_set, make_demo
 from mnv4_vision.det import DetectionTask
-from mnv4_vision.det.predict import _unique_names
 
 CONFIG = "configs/det/retina_mnv4_conv_s.py"
 
@@ -182,10 +181,3 @@ def test_category_order_of_the_file_is_the_label_order(demo, tmp_path):
 def test_main_job_without_data_says_how_to_get_it():
     with pytest.raises(MissingFileError, match=r"data/coco.*tools/data\.py demo.*download coco"):
         prepare_config(RunOptions(config=CONFIG), ("train", "val"))
-
-
-def test_drawn_copies_have_names_of_their_own():
-    files = ["a/1.jpg", "b/1.jpg", "a/1.png", "/x/2.jpg", "/y/2.jpg", "c/sheet.png", "d/3.jpg"]
-    names = _unique_names([Path(file) for file in files])
-    assert names == ["a_1.jpg.jpg", "b_1.jpg.jpg", "a_1.png.jpg", "x_2.jpg.jpg", "y_2.jpg.jpg",
-                     "c_sheet.png.jpg", "3.jpg"]  # fmt: skip

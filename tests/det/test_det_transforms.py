@@ -18,8 +18,8 @@ from mmdet.structures.bbox import HorizontalBoxes
 from mmengine.registry import init_default_scope
 
 from mnv4_vision.core.errors import InputError
+from mnv4_vision.datasets.albumentations import FastHueSaturationValue
 from mnv4_vision.det import Albumentations, PackBoxes, ResizeCropFlip
-from mnv4_vision.det.transforms.albumentations import FastHueSaturationValue
 
 COLOURS = np.uint8([(255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 0), (255, 0, 255)])
 BOXES = np.float32(

@@ -5,7 +5,6 @@ from mnv4_vision.datasets.formats.divide import class_counts, divide_set
 from mnv4_vision.datasets.formats.layout import (
     HOW_TO_GET,
     DataLayout,
-    find_any_data,
     find_data,
     paths_of,
 )
@@ -16,7 +15,6 @@ __all__ = [
     "class_counts",
     "convert_set",
     "divide_set",
-    "find_any_data",
     "find_data",
     "paths_of",
 ]

@@ -4,7 +4,7 @@ import os
 from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
 
-from mnv4_vision.core.errors import InputError, MissingFileError
+from mnv4_vision.core.errors import InputError, MissingFileError, join_names
 from mnv4_vision.datasets._coco_json import (
     class_names,
     first_file_name,
@@ -185,6 +185,5 @@ def _refuse_classes(
         detail = "the same categories in another order, which the labels follow,"
     else:
         odd = sorted(set(names) ^ set(other_names))
-        more = f" and {len(odd) - 5} more" if len(odd) > 5 else ""
-        detail = f"other categories ({', '.join(odd[:5])}{more} in only one of them)"
+        detail = f"other categories ({join_names(odd)} in only one of them)"
     raise InputError(f"{other_path} has {detail} than {path}: list the same ones in both")

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
-from mnv4_vision.core.errors import InputError, MissingFileError
+from mnv4_vision.core.errors import InputError, MissingFileError, join_names
 from mnv4_vision.datasets.formats._cache import convert_cached
 from mnv4_vision.datasets.formats.coco import (
     COCO_LAYOUTS,
@@ -25,7 +25,7 @@ from mnv4_vision.datasets.formats.yolo import YOLO_LAYOUTS, find_yolo
 from mnv4_vision.datasets.image_files import list_files, list_images
 from mnv4_vision.datasets.verification.verify import SplitPaths
 
-__all__ = ["HOW_TO_GET", "DataLayout", "find_any_data", "find_data", "load_set", "paths_of"]
+__all__ = ["HOW_TO_GET", "DataLayout", "find_data", "load_set", "paths_of"]
 
 
 @dataclass(frozen=True)
@@ -83,7 +83,7 @@ def find_data(root: Path | str, *, need: tuple[str, ...] = ("train", "val")) -> 
         MissingFileError: No layout fits; the message lists what was looked for.
         InputError: A file is wrong, or train and val do not have the same classes.
     """
-    root = _folder(root)
+    root = data_folder(root)
     coco = find_coco_splits(root, need)
     if coco is not None:
         name, paths = coco
@@ -108,17 +108,6 @@ def find_data(root: Path | str, *, need: tuple[str, ...] = ("train", "val")) -> 
     )
 
 
-def find_any_data(root: Path | str) -> DataLayout:
-    """Find a data set to look at, which may have no train split; raises as `find_data` does."""
-    try:
-        return find_data(root)
-    except MissingFileError as error:
-        try:
-            return find_data(root, need=("val",))
-        except InputError:
-            raise error from None
-
-
 def load_set(root: Path | str, *, split: bool = True) -> LoadedSet:
     """Read a whole data set of any format into memory.
 
@@ -130,7 +119,7 @@ def load_set(root: Path | str, *, split: bool = True) -> LoadedSet:
         MissingFileError: There is no such set.
         InputError: A file is wrong.
     """
-    root = _folder(root)
+    root = data_folder(root)
     loaded = load_coco(root)
     if loaded is None and (
         found := find_yolo(root, tuple(SPLIT_NAMES)) or find_voc(root, tuple(SPLIT_NAMES))
@@ -150,7 +139,12 @@ def load_set(root: Path | str, *, split: bool = True) -> LoadedSet:
     return loaded
 
 
-def _folder(root: Path | str) -> Path:
+def data_folder(root: Path | str) -> Path:
+    """Return the folder of a data set, absolute.
+
+    Raises:
+        MissingFileError: There is no such folder.
+    """
     # os.path where a name may be impossible: too long, with NUL, ~ of nobody.
     root = Path(os.path.expanduser(root))
     if os.path.isfile(root):
@@ -185,8 +179,7 @@ def _nothing_found(root: Path, need: tuple[str, ...]) -> str:
         return _without_splits(root, f"one annotation file, {single[0].name}")
     coco = [file.format(SPLIT_NAMES[need[0]][0]) for file, _ in COCO_LAYOUTS.values()]
     others = " and the like for val" if len(need) > 1 else ""
-    here = sorted(entry.name for entry in root.iterdir())
-    shown = ", ".join(here[:8]) + (", ..." if len(here) > 8 else "")
+    shown = join_names(sorted(entry.name for entry in root.iterdir()), 8)
     return (
         f"no data set in {root.resolve()}, which holds {shown or 'nothing'}. {_guess(root)}. "
         f"Looked for COCO ({', or '.join(coco)}{others}), YOLO ({', or '.join(YOLO_LAYOUTS)}), "

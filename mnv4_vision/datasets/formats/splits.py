@@ -9,8 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from mnv4_vision.core.errors import InputError
-from mnv4_vision.datasets.verification.findings import join_names
+from mnv4_vision.core.errors import InputError, join_names
 
 __all__ = ["CocoBuilder", "FoundSet", "Item", "LoadedSet", "Split", "SplitFiles", "read_items"]
 

@@ -3,12 +3,11 @@
 from collections.abc import Collection, Sequence
 from pathlib import Path
 
-from mnv4_vision.core.errors import InputError, MissingFileError
+from mnv4_vision.core.errors import InputError, MissingFileError, join_names
 from mnv4_vision.datasets.formats._text import read_class_file, read_text
 from mnv4_vision.datasets.formats._voc_xml import VocSet
 from mnv4_vision.datasets.formats.splits import FoundSet, Item, SplitFiles
 from mnv4_vision.datasets.image_files import by_stem, list_files, list_images
-from mnv4_vision.datasets.verification.findings import join_names
 
 __all__ = ["VOC_LAYOUTS", "find_voc"]
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
 
-from mnv4_vision.core.errors import InputError, MissingFileError
+from mnv4_vision.core.errors import InputError, MissingFileError, join_names
 from mnv4_vision.datasets.formats._data_yaml import find_data_yaml, read_data_yaml
 from mnv4_vision.datasets.formats._text import read_class_file, read_text
 from mnv4_vision.datasets.formats.splits import (
@@ -28,7 +28,6 @@ from mnv4_vision.datasets.image_files import (
     list_files,
     list_images,
 )
-from mnv4_vision.datasets.verification.findings import join_names
 
 __all__ = ["YOLO_LAYOUTS", "YoloSet", "find_yolo", "label_path"]
 

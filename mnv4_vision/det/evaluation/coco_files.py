@@ -1,6 +1,5 @@
 """Reading and writing COCO detection files, with one clear line for everything that is wrong."""
 
-import json
 import math
 import os
 from collections import Counter
@@ -11,7 +10,6 @@ from typing import Any
 import numpy as np
 
 from mnv4_vision.core.errors import InputError, did_you_mean
-from mnv4_vision.core.files import write_atomic
 from mnv4_vision.datasets import read_json
 
 __all__ = [
@@ -19,7 +17,6 @@ __all__ = [
     "detection_records",
     "detections_array",
     "read_ground_truth",
-    "write_json",
 ]
 
 
@@ -91,11 +88,6 @@ class GroundTruth:
         keep = np.isin(self.image_ids, image_ids) & np.isin(self.category_ids, category_ids)
         columns = ("image_ids", "category_ids", "boxes", "area", "iscrowd")
         return replace(self, **{name: getattr(self, name)[keep] for name in columns})
-
-
-def write_json(path: str | os.PathLike, content: Any) -> None:
-    """Write JSON; a half-written file never has the name."""
-    write_atomic(path, json.dumps(content).encode())
 
 
 def read_ground_truth(gt: str | os.PathLike | Mapping[str, Any]) -> GroundTruth:

@@ -11,7 +11,8 @@ from mmengine.evaluator import BaseMetric
 from mmengine.logging import MMLogger
 
 from mnv4_vision.core.errors import InputError
-from mnv4_vision.det.evaluation.coco_files import detection_records, read_ground_truth, write_json
+from mnv4_vision.core.files import write_json
+from mnv4_vision.det.evaluation.coco_files import detection_records, read_ground_truth
 from mnv4_vision.det.evaluation.scores import CocoScores, evaluate_coco, format_table
 
 __all__ = ["FastCocoMetric"]

@@ -1,33 +1,24 @@
 """The evaluation as files: `metrics.json`, and one HTML page that shows what to do next."""
 
-import importlib.metadata
 import os
-import shlex
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
 
-import mnv4_vision
-from mnv4_vision.core.engine.curves import draw_curves
-from mnv4_vision.core.engine.history import read_history
+from mnv4_vision.core.charts import chart_names, draw_confusion
 from mnv4_vision.core.errors import MissingFileError
+from mnv4_vision.core.files import write_json
 from mnv4_vision.core.html import Page
+from mnv4_vision.core.report import add_pictures, add_provenance, add_training
 from mnv4_vision.datasets import read_json
 from mnv4_vision.det.evaluation.analysis import ERROR_KINDS, SCORE_THRESHOLD, Analysis, analyse
-from mnv4_vision.det.evaluation.charts import (
-    chart_names,
-    draw_confusion,
-    draw_precision_recall,
-)
+from mnv4_vision.det.evaluation.charts import draw_precision_recall
 from mnv4_vision.det.evaluation.coco_files import (
     GroundTruth,
     detections_array,
     read_ground_truth,
-    write_json,
 )
 from mnv4_vision.det.evaluation.scores import (
     CLASS_STATISTICS,
@@ -134,9 +125,7 @@ def write_report(
     _add_curves(page, evaluation.scores, list(evaluation.categories))
     _add_errors(page, evaluation, analysis)
     _add_confusion(page, analysis, list(evaluation.categories))
-    if evaluation.history is not None and evaluation.history.is_file():
-        page.heading("Training")
-        page.image(draw_curves(read_history(evaluation.history)), "Losses and validation metrics.")
+    add_training(page, evaluation.history)
     if evaluation.images is not None:
         worst = WorstCases(
             gt, evaluation.detections, evaluation.categories, analysis, evaluation.images
@@ -205,7 +194,8 @@ def _add_confusion(page: Page, analysis: Analysis, names: list[str]) -> None:
         "any class, the surest first, one to one, from IoU 0.5. Crowd regions absorb what lies in "
         "them. Colours are shares of a row."
     )
-    page.image(draw_confusion(analysis.confusion, names), "Annotated by predicted classes.")
+    chart = draw_confusion(analysis.confusion, [*names, "(nothing)"], [*names, "(missed)"])
+    page.image(chart, "Annotated by predicted classes.")
     between = analysis.confusion[:-1, :-1] * (1 - np.eye(len(names), dtype=np.int64))
     order = np.argsort(-between, axis=None, kind="stable")[:NUM_CONFUSIONS]
     rows = [
@@ -220,44 +210,22 @@ def _add_confusion(page: Page, analysis: Analysis, names: list[str]) -> None:
 def _add_pictures(page: Page, worst: WorstCases) -> None:
     page.heading("Worst false positives")
     page.text("The surest detections that are errors, one an image, in the yellow frame.")
-    _add_all(page, worst.false_positives(NUM_PICTURES))
+    add_pictures(page, worst.false_positives(NUM_PICTURES))
     page.heading("Worst misses")
     page.text(
         "Objects that no detection of their class found, the largest of each class first, one an "
         "image, in the yellow frame."
     )
-    _add_all(page, worst.misses(NUM_PICTURES))
-
-
-def _add_all(page: Page, pictures: list[tuple[bytes | None, str]]) -> None:
-    for jpeg, caption in pictures:
-        if jpeg is None:
-            page.text(f"no picture: {caption}")
-        else:
-            page.image(jpeg, caption)
-    if not pictures:
-        page.text("There are none.")
+    add_pictures(page, worst.misses(NUM_PICTURES))
 
 
 def _add_provenance(page: Page, evaluation: Evaluation) -> None:
-    page.heading("Where this comes from")
-    rows: dict[str, object] = {
-        "mnv4_vision": mnv4_vision.__version__,
-        "command": shlex.join(sys.argv),
-        "written": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
+    rows = {
         **evaluation.provenance,
         "images": f"{evaluation.scores.num_images} of {len(evaluation.gt.images)} annotated",
         "detections": len(evaluation.detections),
-        **{f"{name} version": _version(name) for name in PACKAGES},
     }
-    page.table(("", ""), [(name, str(value)) for name, value in rows.items()])
-
-
-def _version(package: str) -> str:
-    try:
-        return importlib.metadata.version(package)
-    except importlib.metadata.PackageNotFoundError:
-        return "unknown"
+    add_provenance(page, rows, PACKAGES)
 
 
 def _defined(value: float) -> float | None:

@@ -7,7 +7,8 @@ from typing import Any
 from mmengine.runner import Runner
 
 from mnv4_vision.core.errors import InputError
-from mnv4_vision.det.evaluation.coco_files import detection_records, write_json
+from mnv4_vision.core.files import write_json
+from mnv4_vision.det.evaluation.coco_files import detection_records
 from mnv4_vision.det.evaluation.coco_metric import FastCocoMetric
 from mnv4_vision.det.evaluation.report import Evaluation, write_metrics, write_report
 from mnv4_vision.det.evaluation.scores import select_categories

@@ -7,9 +7,10 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from mnv4_vision.core.drawing import fit_into
 from mnv4_vision.core.errors import InputError
 from mnv4_vision.datasets import read_image
-from mnv4_vision.det.drawing import draw_comparison, fit_into
+from mnv4_vision.det.drawing import draw_comparison
 from mnv4_vision.det.evaluation.analysis import Analysis
 from mnv4_vision.det.evaluation.coco_files import GroundTruth
 
