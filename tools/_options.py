@@ -2,9 +2,11 @@
 
 import argparse
 import ast
+import os
+from pathlib import Path
 from typing import Any
 
-__all__ = ["add_run_flags", "positive", "run_options"]
+__all__ = ["add_run_flags", "expanded", "expanded_path", "positive", "run_options"]
 
 
 class _CfgOptions(argparse.Action):
@@ -27,6 +29,16 @@ def _literal(text: str) -> Any:
         return {"true": True, "false": False, "none": None}.get(text.lower(), text)
 
 
+def expanded(text: str) -> str:
+    """Expand `~`, which a shell leaves in `--out=~/data`."""
+    return os.path.expanduser(text)
+
+
+def expanded_path(text: str) -> Path:
+    """Do so, and return a `Path`."""
+    return Path(expanded(text))
+
+
 def positive(text: str) -> int:
     number = int(text)
     if number < 1:
@@ -37,8 +49,12 @@ def positive(text: str) -> int:
 def add_run_flags(parser: argparse.ArgumentParser, default_work_dir: str) -> None:
     """Add what every run over a config understands."""
     parser.add_argument("config", help="config file, e.g. configs/det/retina_mnv4_conv_m.py")
-    parser.add_argument("--work-dir", metavar="DIR", help=f"default: {default_work_dir}")
-    parser.add_argument("--data-root", metavar="DIR", help="your data instead of the config's")
+    parser.add_argument(
+        "--work-dir", type=expanded, metavar="DIR", help=f"default: {default_work_dir}"
+    )
+    parser.add_argument(
+        "--data-root", type=expanded, metavar="DIR", help="your data instead of the config's"
+    )
     parser.add_argument("--demo", action="store_true", help="use the small generated demo set")
     parser.add_argument("--image-size", type=positive, metavar="PX", help="side of the input")
     parser.add_argument(

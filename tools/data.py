@@ -2,7 +2,7 @@
 
 python tools/data.py demo --out data/demo
 python tools/data.py download coco
-python tools/data.py verify DIR
+python tools/data.py verify DIR                # boxes or masks; --task seg where there are both
 python tools/data.py browse DIR --out page --config configs/det/retina_mnv4_conv_s.py
 python tools/data.py stats DIR --out stats
 python tools/data.py convert DIR --to yolo --out DIR2
@@ -10,15 +10,10 @@ python tools/data.py split DIR --out DIR2 --val 0.2
 """
 
 import argparse
-import os
 from pathlib import Path
 
 from _cli import run_cli
-
-
-def _path(text: str) -> Path:
-    """Expand `~`, which a shell leaves in `--out=~/data`."""
-    return Path(os.path.expanduser(text))
+from _options import expanded_path
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -41,7 +36,9 @@ def _add_demo(commands) -> None:
         "demo", help="generate a small set with boxes, masks and labels; nothing is downloaded"
     )
     # None: the defaults are those of make_demo, kept in one place.
-    parser.add_argument("--out", type=_path, default=Path("data/demo"), help="default: %(default)s")
+    parser.add_argument(
+        "--out", type=expanded_path, default=Path("data/demo"), help="default: %(default)s"
+    )
     parser.add_argument("--train", type=int, help="number of training scenes")
     parser.add_argument("--val", type=int, help="number of validation scenes")
     parser.add_argument("--image-size", type=int, help="side of the images, in pixels")
@@ -54,7 +51,7 @@ def _add_download(commands) -> None:
         "download", help="fetch a public set; for a licensed one, say how and unpack what you bring"
     )
     parser.add_argument("name", help="coco, ade20k or imagenet")
-    parser.add_argument("--out", type=_path, help="default: data/<name>")
+    parser.add_argument("--out", type=expanded_path, help="default: data/<name>")
     parser.add_argument("--split", choices=("train", "val"), help="only what this split needs")
     parser.add_argument(
         "--keep-archives", action="store_true", help="do not delete them once they are unpacked"
@@ -67,8 +64,9 @@ def _add_verify(commands) -> None:
         "verify", help="say what a set holds and what would fail later, as every training does"
     )
     _add_data_root(parser)
+    _add_task(parser)
     parser.add_argument(
-        "--decode", action="store_true", help="decode every image, also of a large set"
+        "--decode", action="store_true", help="decode every image and mask, also of a large set"
     )
     parser.add_argument(
         "--show", type=int, default=10, metavar="N", help="records to name; default: %(default)s"
@@ -78,10 +76,11 @@ def _add_verify(commands) -> None:
 
 def _add_browse(commands) -> None:
     parser = commands.add_parser(
-        "browse", help="write a page of images with boxes, before and after augmentation"
+        "browse", help="write a page of images with boxes or masks, before and after augmentation"
     )
     _add_data_root(parser)
-    parser.add_argument("--out", type=_path, required=True, help="folder of the page")
+    _add_task(parser)
+    parser.add_argument("--out", type=expanded_path, required=True, help="folder of the page")
     parser.add_argument("--config", help="whose training pipeline to show, too")
     parser.add_argument("--split", choices=("train", "val"), default="train")
     parser.add_argument("--num", type=int, default=24, help="images; default: %(default)s")
@@ -91,11 +90,12 @@ def _add_browse(commands) -> None:
 
 def _add_stats(commands) -> None:
     parser = commands.add_parser(
-        "stats", help="plot classes, box sizes, aspect ratios and boxes per image"
+        "stats", help="plot classes, and box sizes, aspect ratios and boxes per image of boxes"
     )
     _add_data_root(parser)
+    _add_task(parser)
     parser.add_argument(
-        "--out", type=_path, default=Path("work_dirs/stats"), help="default: %(default)s"
+        "--out", type=expanded_path, default=Path("work_dirs/stats"), help="default: %(default)s"
     )
     parser.set_defaults(run=run_stats)
 
@@ -122,12 +122,20 @@ def _add_split(commands) -> None:
 
 def _add_data_root(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "data_root", type=_path, help="folder of the set; docs/data.md has the layouts"
+        "data_root", type=expanded_path, help="folder of the set; docs/data.md has the layouts"
+    )
+
+
+def _add_task(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--task",
+        choices=("det", "seg"),
+        help="look at the boxes or at the masks of a set that has both; default: the boxes",
     )
 
 
 def _add_output(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--out", type=_path, required=True, help="folder to create")
+    parser.add_argument("--out", type=expanded_path, required=True, help="folder to create")
     parser.add_argument(
         "--images",
         choices=("copy", "hardlink", "symlink"),
@@ -151,30 +159,55 @@ def run_download(args: argparse.Namespace) -> None:
 
 
 def run_verify(args: argparse.Namespace) -> None:
-    from mnv4_vision.datasets import find_any_data, paths_of, verify_data
+    from mnv4_vision.datasets import MaskData, paths_of, splits_of, verify_data, verify_masks
 
-    layout = find_any_data(args.data_root)
-    print(layout.describe(args.data_root))
-    # None: without the flag small sets are decoded, too.
-    report = verify_data(paths_of(layout), decode=args.decode or None)
+    data = _find(args)
+    decode = args.decode or None  # None: without the flag small sets are decoded, too
+    if isinstance(data, MaskData):
+        report = verify_masks(splits_of(data), decode=decode)
+    else:
+        report = verify_data(paths_of(data), decode=decode)
     print(report.describe(args.show))
     report.raise_errors("all of them are above")
 
 
 def run_browse(args: argparse.Namespace) -> None:
-    from mnv4_vision.det.browse import browse
+    from mnv4_vision.datasets import MaskData
 
+    if isinstance(_find(args, args.split), MaskData):
+        from mnv4_vision.seg.browse import browse
+    else:
+        from mnv4_vision.det.browse import browse
     options = {"config": args.config, "split": args.split, "num": args.num, "seed": args.seed}
     print(f"page in {browse(args.data_root, args.out, **options)}")
 
 
 def run_stats(args: argparse.Namespace) -> None:
-    from mnv4_vision.datasets import find_any_data, paths_of, write_statistics
+    from mnv4_vision.datasets import (
+        MaskData,
+        paths_of,
+        splits_of,
+        write_mask_statistics,
+        write_statistics,
+    )
 
-    layout = find_any_data(args.data_root)
-    print(layout.describe(args.data_root))
-    print(write_statistics(paths_of(layout), args.out))
+    data = _find(args)
+    if isinstance(data, MaskData):
+        print(write_mask_statistics(splits_of(data), args.out))
+    else:
+        print(write_statistics(paths_of(data), args.out))
     print(f"plots in {args.out / 'stats.png'}, numbers in {args.out / 'stats.json'}")
+
+
+def _find(args: argparse.Namespace, split: str | None = None):
+    """Find boxes or masks, and say which."""
+    from mnv4_vision.datasets import MaskData, find_boxes_or_masks, has_masks
+
+    data = find_boxes_or_masks(args.data_root, args.task, split)
+    print(data.describe(args.data_root))
+    if not isinstance(data, MaskData) and args.task is None and has_masks(args.data_root):
+        print("note     boxes are looked at; --task seg looks at the masks, which are there, too")
+    return data
 
 
 def run_convert(args: argparse.Namespace) -> None:

@@ -8,11 +8,18 @@ from mnv4_vision.datasets.formats import (
     class_counts,
     convert_set,
     divide_set,
-    find_any_data,
     find_data,
     paths_of,
 )
+from mnv4_vision.datasets.kinds import find_boxes_or_masks, has_masks
 from mnv4_vision.datasets.loading import LoadImage, read_image
+from mnv4_vision.datasets.masks import (
+    MaskData,
+    find_masks,
+    splits_of,
+    verify_masks,
+    write_mask_statistics,
+)
 from mnv4_vision.datasets.verification import (
     DataReport,
     SplitPaths,
@@ -32,6 +39,7 @@ __all__ = [
     "DataLayout",
     "DataReport",
     "LoadImage",
+    "MaskData",
     "SplitPaths",
     "SplitSummary",
     "class_counts",
@@ -39,15 +47,20 @@ __all__ = [
     "convert_set",
     "divide_set",
     "draw_statistics",
-    "find_any_data",
+    "find_boxes_or_masks",
     "find_data",
+    "find_masks",
+    "has_masks",
     "make_demo",
     "measure",
     "paths_of",
     "read_image",
     "read_json",
     "read_usable",
+    "splits_of",
     "summarise",
     "verify_data",
+    "verify_masks",
+    "write_mask_statistics",
     "write_statistics",
 ]

@@ -13,7 +13,7 @@ from PIL import Image
 
 from mnv4_vision.core.errors import InputError, MissingFileError, did_you_mean
 
-__all__ = ["ON_ERROR", "LoadImage", "has_ending", "read_image"]
+__all__ = ["ON_ERROR", "LoadImage", "has_ending", "read_image", "read_whole"]
 
 ON_ERROR = ("stop", "skip", "blank")
 # First bytes of a format and the bytes that end a whole file of it. JPEG: FF D9 cannot occur in
@@ -55,14 +55,7 @@ def read_image(
         MissingFileError: There is no such file.
         InputError: Truncated, not an image, or not of the recorded size.
     """
-    try:
-        content = fileio.get(path, backend_args=backend_args)
-    except FileNotFoundError:
-        raise MissingFileError(f"image {path} does not exist") from None
-    except OSError as error:
-        raise InputError(f"image {path} cannot be read: {error}") from None
-    if _is_truncated(content):
-        raise InputError(f"image {path} is truncated ({len(content)} bytes)")
+    content = read_whole(path, "image", backend_args)
     image = _decode(content, color_type, imdecode_backend)
     if image is None:
         raise InputError(f"image {path} cannot be decoded ({len(content)} bytes)")
@@ -76,6 +69,24 @@ def read_image(
         f"image {path} is {_show(_size(image))}, but its annotations say {_show(size)} "
         "(width x height)"
     )
+
+
+def read_whole(path: str, what: str, backend_args: dict | None = None) -> bytes:
+    """Read an image file that was not cut off; `what` names its role in the error line.
+
+    Raises:
+        MissingFileError: There is no such file.
+        InputError: Unreadable or truncated.
+    """
+    try:
+        content = fileio.get(path, backend_args=backend_args)
+    except FileNotFoundError:
+        raise MissingFileError(f"{what} {path} does not exist") from None
+    except OSError as error:
+        raise InputError(f"{what} {path} cannot be read: {error}") from None
+    if _is_truncated(content):
+        raise InputError(f"{what} {path} is truncated ({len(content)} bytes)")
+    return content
 
 
 def has_ending(start: bytes, end: bytes) -> bool:

@@ -68,6 +68,43 @@ def test_stats_writes_a_plot_and_numbers(run_tool, tmp_path):
     assert sum(train["class_counts"].values()) == len(boxes)
 
 
+def test_masks_are_looked_at_on_demand(run_tool, tmp_path):
+    root = make_demo(tmp_path / "demo", train=4, val=2, image_size=64)
+    status, out, _ = run_tool("verify", root)
+    assert status == 0
+    assert "boxes are looked at; --task seg looks at the masks" in out
+    assert "boxes   " in out
+    status, out, _ = run_tool("verify", root, "--task", "seg")
+    assert status == 0
+    assert "images  4, all 64x64" in out
+    assert "0.0 million, 0.0 % without class" in out
+    status, out, _ = run_tool("stats", root, "--task", "seg", "--out", tmp_path / "stats")
+    train = json.loads((tmp_path / "stats" / "stats.json").read_text())["train"]
+    assert train["num_pixels"] == 4 * 64 * 64
+    assert sum(train["class_percent"].values()) == pytest.approx(100)
+
+
+def test_masks_without_boxes_are_found(run_tool, tmp_path):
+    root = make_demo(tmp_path / "demo", train=3, val=2, image_size=64)
+    for file in (root / "annotations").iterdir():
+        file.unlink()
+    assert "background" in run_tool("verify", root)[1]
+    assert run_tool("browse", root, "--out", tmp_path / "page", "--num", 1)[0] == 0
+    assert ".png, 0.0 % without class" in (tmp_path / "page" / "index.html").read_text()
+    status, _, err = run_tool("verify", root, "--task", "det")
+    assert (status, err.count("\n")) == (2, 1)
+
+
+def test_a_bad_mask_is_one_error_line(run_tool, tmp_path):
+    root = make_demo(tmp_path / "demo", train=3, val=2, image_size=64)
+    mask = root / "masks" / "val" / "val_000001.png"
+    mask.write_bytes(mask.read_bytes()[:50])
+    status, out, err = run_tool("verify", root, "--task", "seg")
+    assert (status, err.count("\n")) == (2, 1)
+    assert "error    val: masks that cannot be read: 1 of 2" in out
+    assert err.startswith(f"error: mask {mask} ")
+
+
 def test_missing_data_root(run_tool, tmp_path):
     status, _, err = run_tool("verify", tmp_path / "nothing")
     assert status == 2

@@ -4,11 +4,16 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-__all__ = ["KINDS", "Finding", "Findings", "Kind", "join_names"]
+__all__ = ["KINDS", "MANY_IMAGES", "SKIPPED_SHARE", "Finding", "Findings", "Kind"]
 
 # The official COCO train2017 has two boxes without width among 860,001 and must train.
 RARE = 1 / 1000
+MOSTLY_FINE = 0.5
 ALWAYS_WARNING = 1.0
+# Where a loader leaves bad images out, the training fails only if most are bad.
+SKIPPED_SHARE = 0.5
+# Images of a class in val that random splitting would not have left without one in train.
+MANY_IMAGES = 5
 NUM_KEPT = 1000  # records that one finding names at most
 NUM_NAMED = 3
 SHORT = 32  # letters of an example that is a name
@@ -65,6 +70,37 @@ KINDS: dict[str, Kind] = {
         "images of another size than recorded", "correct width and height and check the boxes"
     ),
     "duplicate": Kind("images with the content of another", "", ALWAYS_WARNING),
+    "no_mask": Kind("images without mask, left out", "name the mask as the image", MOSTLY_FINE),
+    "no_image": Kind("masks without image, left out", "name the mask as the image", MOSTLY_FINE),
+    "bad_mask": Kind("masks that cannot be read", "write them anew, or delete them and the images"),
+    "lossy_mask": Kind(
+        "masks that are JPEG inside, which changes values", "write them as PNG from the source"
+    ),
+    "mask_size": Kind(
+        "masks of another size than their photo",
+        "resize the mask (nearest neighbour), or turn the photo as its EXIF tag says and save it",
+    ),
+    "mask_value": Kind(
+        "masks with values that are neither a class nor ignored",
+        "correct the masks, or name the classes of all values (docs/data.md)",
+    ),
+    "zero_label": Kind(
+        "sets whose value 0 is read the wrong way",
+        "correct reduce_zero_label in the config or the class file, or leave it out",
+    ),
+    "binary_255": Kind(
+        "splits of masks with 0 and 255 only", "write 1 for 255, which is read as 'no class'"
+    ),
+    "no_labels": Kind(
+        "splits without a pixel of any class", "annotate them, or pass the right masks"
+    ),
+    "no_pixels": Kind("classes without a pixel", "", ALWAYS_WARNING),
+    "untrained": Kind(
+        "classes to be found in val that train has no pixel of",
+        "divide the set anew, annotate them, or take the class out",
+    ),
+    "all_ignored": Kind("images that are ignored as a whole", "", ALWAYS_WARNING),
+    "mostly_ignored": Kind("splits that are ignored for the most part", "", ALWAYS_WARNING),
     "leak": Kind("validation images that are in train too", "take them out of one split", RARE),
 }  # fmt: skip
 
@@ -150,9 +186,3 @@ class Findings:
     def as_list(self) -> list[dict[str, Any]]:
         """Return what the constructor takes, fit for JSON."""
         return [asdict(finding) for finding in self._found.values()]
-
-
-def join_names(names: list[str], limit: int = NUM_NAMED) -> str:
-    """Join the first names and count the rest."""
-    more = [f"and {len(names) - limit} more"] if len(names) > limit else []
-    return ", ".join(names[:limit] + more)

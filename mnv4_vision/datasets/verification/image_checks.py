@@ -7,11 +7,11 @@ import hashlib
 import os
 import warnings
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from PIL import Image
 
@@ -20,8 +20,18 @@ from mnv4_vision.datasets.image_files import IMAGE_SUFFIXES, header_size
 from mnv4_vision.datasets.loading import has_ending, read_image
 from mnv4_vision.datasets.verification.findings import Findings
 
-__all__ = ["MAX_DECODED", "ImageFile", "Listing", "check_images", "find_copies", "list_folder"]
+__all__ = [
+    "MAX_DECODED",
+    "ImageFile",
+    "Listing",
+    "check_images",
+    "find_copies",
+    "in_threads",
+    "list_folder",
+    "read_ends",
+]
 
+Checked = TypeVar("Checked")
 # Name to size in bytes and time of change in nanoseconds.
 Listing = dict[str, tuple[int, int]]
 
@@ -41,6 +51,7 @@ class ImageFile:
         path: The file.
         num_bytes: Its size.
         tail: Digest of its last bytes, which differ in almost any two files of equal size.
+        size: `(width, height)` as it is shown; None where the header cannot be read.
         problem: Kind and words of what is wrong with it, or None.
     """
 
@@ -48,6 +59,7 @@ class ImageFile:
     path: Path
     num_bytes: int
     tail: bytes
+    size: tuple[int, int] | None = None
     problem: tuple[str, str] | None = None
 
 
@@ -81,7 +93,7 @@ def check_images(
         split: Name in the findings.
         ann_file: For the messages.
         image_dir: Folder that the file names are relative to.
-        images: Well-formed records.
+        images: Well-formed records; `width` and `height` may be missing.
         findings: Takes what is wrong.
         listings: Takes the folders that were listed.
         decode: Decode every image; by default only where there are few.
@@ -103,7 +115,7 @@ def check_images(
             hint = _spelling(image_dir, image["file_name"], listings)
             example = f"{image_dir / image['file_name']} ({ann_file}) does not exist{hint}"
             findings.add("missing", split, len(images), example, tolerance)
-    files = list(_in_threads(jobs))
+    files = list(in_threads(_check_image, jobs))
     for file in files:
         if file.problem:
             kind, what = file.problem
@@ -159,37 +171,20 @@ def _spelling(image_dir: Path, file_name: str, listings: dict[str, Listing]) -> 
     return ""
 
 
-def _in_threads(jobs: list[tuple]) -> Iterator[ImageFile]:
+def in_threads(check: Callable[..., Checked], jobs: Sequence[tuple]) -> Iterator[Checked]:
+    """Yield `check(*job)` of each job in order; decoders release Python's lock."""
     chunks = [jobs[start : start + _CHUNK] for start in range(0, len(jobs), _CHUNK)]
     pool = ThreadPoolExecutor(min(8, os.cpu_count() or 1))
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-            for files in pool.map(lambda chunk: [_check_image(*job) for job in chunk], chunks):
+            for files in pool.map(lambda chunk: [check(*job) for job in chunk], chunks):
                 yield from files
     finally:  # Ctrl-C must not wait for a hundred thousand images
         pool.shutdown(cancel_futures=True)
 
 
-def _check_image(split: str, image_dir: Path, image: dict[str, Any], decode: bool) -> ImageFile:
-    path = image_dir / image["file_name"]
-    size = (image["width"], image["height"])
-    try:
-        start, tail, num_bytes = _read_ends(path)
-    except OSError as error:
-        what = f"image {path} cannot be read: {error.strerror or error}"
-        return ImageFile(split, path, 0, b"", ("unreadable", what))
-    problem = None
-    suspected = _suspect(path, size, has_ending(start, tail))
-    if decode or suspected:  # the loader of the training has the last word
-        try:
-            read_image(str(path), size)
-        except InputError as error:
-            problem = (suspected or "unreadable", str(error))
-    return ImageFile(split, path, num_bytes, hashlib.sha1(tail).digest(), problem)
-
-
-def _read_ends(path: Path) -> tuple[bytes, bytes, int]:
+def read_ends(path: Path) -> tuple[bytes, bytes, int]:
     """Return the first and the last bytes and the size in bytes of a file."""
     with path.open("rb") as file:
         start = file.read(16)
@@ -198,15 +193,40 @@ def _read_ends(path: Path) -> tuple[bytes, bytes, int]:
         return start, file.read(), num_bytes
 
 
-def _suspect(path: Path, size: tuple[int, int], is_whole: bool) -> str | None:
-    """Return the kind of finding that header and end point to."""
+def _check_image(split: str, image_dir: Path, image: dict[str, Any], decode: bool) -> ImageFile:
+    path = image_dir / image["file_name"]
+    recorded = (image["width"], image["height"]) if "width" in image else None
     try:
-        sizes = header_size(path)
+        start, tail, num_bytes = read_ends(path)
+    except OSError as error:
+        what = f"image {path} cannot be read: {error.strerror or error}"
+        return ImageFile(split, path, 0, b"", problem=("unreadable", what))
+    sizes = _header_sizes(path)
+    suspected = _suspect(sizes, recorded, has_ending(start, tail))
+    problem = None
+    if decode or suspected:  # the loader of the training has the last word
+        try:
+            read_image(str(path), recorded)
+        except InputError as error:
+            problem = (suspected or "unreadable", str(error))
+    shown = sizes[1] if sizes else None
+    return ImageFile(split, path, num_bytes, hashlib.sha1(tail).digest(), shown, problem)
+
+
+def _header_sizes(path: Path) -> tuple[tuple[int, int], tuple[int, int]] | None:
+    try:
+        return header_size(path)
     except InputError:
+        return None
+
+
+def _suspect(
+    sizes: tuple[tuple[int, int], ...] | None, recorded: tuple[int, int] | None, is_whole: bool
+) -> str | None:
+    """Return the kind of finding that header and end point to."""
+    if sizes is None or not is_whole:
         return "unreadable"
-    if not is_whole:
-        return "unreadable"
-    return None if size in sizes else "wrong_size"
+    return None if recorded is None or recorded in sizes else "wrong_size"
 
 
 def _equal_files(files: Iterable[ImageFile]) -> Iterator[list[ImageFile]]:

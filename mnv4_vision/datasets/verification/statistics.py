@@ -1,6 +1,5 @@
 """Distributions of a detection set: classes, box sizes, aspect ratios, boxes per image."""
 
-import io
 import json
 import warnings
 from collections.abc import Mapping, Sequence
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from mnv4_vision.core.charts import new_figure, png
 from mnv4_vision.core.files import write_atomic
 from mnv4_vision.datasets._coco_json import read_coco_json
 from mnv4_vision.datasets.verification.checks import summarise
@@ -19,8 +19,17 @@ from mnv4_vision.datasets.verification.verify import SplitPaths
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
-__all__ = ["SplitStatistics", "draw_statistics", "measure", "write_statistics"]
+__all__ = [
+    "MAX_BARS",
+    "SplitStatistics",
+    "draw_bars",
+    "draw_statistics",
+    "measure",
+    "to_png",
+    "write_statistics",
+]
 
 PERCENTILES = (1, 5, 25, 50, 75, 95, 99)
 MAX_BARS = 30
@@ -87,10 +96,7 @@ def draw_statistics(
     Returns:
         A PNG of 1440 x 1080 px.
     """
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(12, 9), dpi=120, layout="constrained")
+    figure = new_figure(12, 9)
     classes, sizes, ratios, counts = figure.subplots(2, 2).ravel()
     _draw_classes(classes, summaries)
     _draw_sizes(sizes, statistics)
@@ -99,11 +105,36 @@ def draw_statistics(
     for axes in (classes, sizes, ratios, counts):
         axes.grid(alpha=0.3)
         axes.legend(fontsize=9)
-    picture = io.BytesIO()
+    return to_png(figure)
+
+
+def to_png(figure: "Figure") -> bytes:
+    """Return a figure as the content of a PNG file."""
     with warnings.catch_warnings():  # letters that matplotlib's font lacks are drawn as boxes
         warnings.simplefilter("ignore", UserWarning)
-        FigureCanvasAgg(figure).print_png(picture)
-    return picture.getvalue()
+        return png(figure)
+
+
+def draw_bars(
+    axes: "Axes", names: Sequence[str], shares: Mapping[str, Sequence[float]], left_out: int = 0
+) -> None:
+    """Draw a row of bars for each class, one for each split.
+
+    Args:
+        axes: Where to.
+        names: Classes shown, from the top.
+        shares: Legend of each split to the percentages of these classes.
+        left_out: Number of classes that are not among `names`, for the title.
+    """
+    height = 0.8 / len(shares)
+    for row, (label, values) in enumerate(shares.items()):
+        places = np.arange(len(names)) + row * height
+        axes.barh(places, values, height, label=label, color=COLOURS[row % len(COLOURS)])
+    axes.set_yticks(np.arange(len(names)) + 0.4 - height / 2, map(_plain, names))
+    axes.tick_params(axis="y", labelsize=9 if len(names) <= 15 else 6)
+    axes.invert_yaxis()
+    total = len(names) + left_out
+    axes.set_title(f"classes, the first {len(names)} of {total}" if left_out else "classes")
 
 
 def _percentiles(statistics: SplitStatistics) -> dict[str, dict[str, float]]:
@@ -120,17 +151,13 @@ def _draw_classes(axes: "Axes", summaries: Mapping[str, SplitSummary]) -> None:
     first = next(iter(summaries.values()))
     names = sorted(first.classes, key=lambda name: -first.class_counts[name])
     shown = names[:MAX_BARS]
-    height = 0.8 / len(summaries)
-    for row, (split, summary) in enumerate(summaries.items()):
-        shares = [100 * summary.class_counts[name] / max(1, summary.num_boxes) for name in shown]
-        places = np.arange(len(shown)) + row * height
-        label = f"{split}: {summary.num_boxes} boxes"
-        axes.barh(places, shares, height, label=label, color=COLOURS[row % len(COLOURS)])
-    axes.set_yticks(np.arange(len(shown)) + 0.4 - height / 2, map(_plain, shown))
-    axes.tick_params(axis="y", labelsize=9 if len(shown) <= 15 else 6)
-    axes.invert_yaxis()
-    left = f", the first {MAX_BARS} of {len(names)}" if len(names) > MAX_BARS else ""
-    axes.set_title(f"classes{left}")
+    shares = {
+        f"{split}: {summary.num_boxes} boxes": [
+            100 * summary.class_counts[name] / max(1, summary.num_boxes) for name in shown
+        ]
+        for split, summary in summaries.items()
+    }
+    draw_bars(axes, shown, shares, len(names) - len(shown))
     axes.set_xlabel("% of the boxes")
 
 

@@ -7,7 +7,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-__all__ = ["SIZE_CLASSES", "SplitSummary", "class_table", "describe_ids", "format_summaries"]
+__all__ = [
+    "SIZE_CLASSES",
+    "SplitSummary",
+    "class_table",
+    "describe_ids",
+    "describe_sizes",
+    "format_summaries",
+    "format_table",
+]
 
 # COCO's size classes by object area, in pixels.
 SIZE_CLASSES: tuple[tuple[str, float], ...] = (
@@ -63,7 +71,7 @@ class SplitSummary:
         ignored = f", {self.num_ignored} ignored" if self.num_ignored else ""
         return (
             f"{self.ann_file}\n"
-            f"  images  {self.num_images}, {_describe_sizes(self.image_sizes)}\n"
+            f"  images  {self.num_images}, {describe_sizes(self.image_sizes)}\n"
             f"  boxes   {self.num_boxes} ({sizes}){crowd}{ignored}"
         )
 
@@ -95,7 +103,7 @@ def format_summaries(summaries: Mapping[str, SplitSummary]) -> str:
     if remap := describe_ids(first.category_ids):
         lines.append(f"category id -> label: {remap}")
     header, rows = class_table(summaries)
-    return "\n".join(lines + _align(header, _shorten(rows)))
+    return "\n".join(lines + format_table(header, rows))
 
 
 def class_table(
@@ -137,7 +145,8 @@ def _plain(count: int) -> tuple[list[int], list[int]]:
     return list(range(count)), list(range(1, count + 1))
 
 
-def _describe_sizes(sizes: Counter[tuple[int, int]]) -> str:
+def describe_sizes(sizes: Counter[tuple[int, int]]) -> str:
+    """Say how large the images are, widths by heights."""
     if len(sizes) == 1:
         ((width, height),) = sizes
         return f"all {width}x{height}"
@@ -149,18 +158,9 @@ def _describe_sizes(sizes: Counter[tuple[int, int]]) -> str:
     )
 
 
-def _shorten(rows: list[list[Any]]) -> list[list[Any]]:
-    """Keep the classes with most and fewest boxes where there are many."""
-    if len(rows) <= MAX_ROWS:
-        return rows
-    by_count = sorted(rows, key=lambda row: -row[2])
-    left = len(rows) - NUM_FREQUENT - NUM_RARE
-    gap = ["", f"({left} more)", *[""] * (len(rows[0]) - 2)]
-    return [*by_count[:NUM_FREQUENT], gap, *by_count[-NUM_RARE:]]
-
-
-def _align(header: list[str], rows: list[list[Any]]) -> list[str]:
-    cells = [[str(cell) for cell in row] for row in [header, *rows]]
+def format_table(header: list[str], rows: list[list[Any]]) -> list[str]:
+    """Return aligned lines; of many classes those with the most and the least in column 2."""
+    cells = [header, *([_show(cell) for cell in row] for row in _shorten(rows))]
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
     return [
         "  "
@@ -170,3 +170,17 @@ def _align(header: list[str], rows: list[list[Any]]) -> list[str]:
         ).rstrip()
         for row in cells
     ]
+
+
+def _show(cell: Any) -> str:
+    return f"{cell:.2f}" if isinstance(cell, float) else str(cell)
+
+
+def _shorten(rows: list[list[Any]]) -> list[list[Any]]:
+    """Keep the classes with most and fewest where there are many."""
+    if len(rows) <= MAX_ROWS:
+        return rows
+    by_count = sorted(rows, key=lambda row: -row[2])
+    left = len(rows) - NUM_FREQUENT - NUM_RARE
+    gap = ["", f"({left} more)", *[""] * (len(rows[0]) - 2)]
+    return [*by_count[:NUM_FREQUENT], gap, *by_count[-NUM_RARE:]]
