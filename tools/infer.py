@@ -1,4 +1,4 @@
-"""Run a trained model on images: drawn copies, a JSON file and the time per image.
+"""Run a trained model on images: drawn copies, masks of segmentors, a JSON file and the times.
 
 Example: python tools/infer.py work_dirs/demo/config.py work_dirs/demo photos/ --out predictions
 """
@@ -6,7 +6,7 @@ Example: python tools/infer.py work_dirs/demo/config.py work_dirs/demo photos/ -
 import argparse
 
 from _cli import run_cli
-from _options import run_options
+from _options import expanded, run_options
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -16,8 +16,12 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("config", help="config; a run's own is <work dir>/config.py")
     parser.add_argument("checkpoint", help="checkpoint, or a work dir for its best one")
     parser.add_argument("inputs", nargs="+", help="image files, folders or globs")
-    parser.add_argument("--out", default="predictions", metavar="DIR", help="default: predictions")
-    parser.add_argument("--score-threshold", type=float, default=0.3, help="default: 0.3")
+    parser.add_argument(
+        "--out", default="predictions", type=expanded, metavar="DIR", help="default: predictions"
+    )
+    parser.add_argument(
+        "--score-threshold", type=float, default=0.3, help="of detectors; default: 0.3"
+    )
     parser.add_argument("--device", help="cpu, cuda, cuda:1, ... (default: a GPU if there is one)")
     return parser
 

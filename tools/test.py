@@ -1,4 +1,4 @@
-"""Evaluate a checkpoint: COCO's twelve numbers and the AP of each class.
+"""Evaluate a checkpoint: AP of a detector, mIoU and boundary F-score of a segmenter, by class.
 
 Example: python tools/test.py configs/det/retina_mnv4_conv_m.py work_dirs/demo --demo --report
 """
@@ -6,7 +6,7 @@ Example: python tools/test.py configs/det/retina_mnv4_conv_m.py work_dirs/demo -
 import argparse
 
 from _cli import run_cli
-from _options import add_run_flags, run_options
+from _options import add_run_flags, expanded, run_options
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -19,9 +19,10 @@ def build_parser() -> argparse.ArgumentParser:
         "--report",
         nargs="?",
         const="auto",
+        type=expanded,
         metavar="PATH",
         help="also write an HTML page (a file, or report.html in a folder; default: the work dir), "
-        "and beside it metrics.json and detections.json, which tools/evaluate.py reads",
+        "and beside it metrics.json and, of a detector, detections.json for tools/evaluate.py",
     )
     return parser
 

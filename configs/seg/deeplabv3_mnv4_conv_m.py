@@ -1,0 +1,17 @@
+"""DeepLabV3, MobileNetV4-Conv-M, ADE20K, 512 px: 7.66 M parameters, 8.77 GMACs.
+
+    python tools/train.py configs/seg/deeplabv3_mnv4_conv_m.py
+
+Expected: ADE20K val mIoU not trained yet.
+"""
+
+from mmengine.config import read_base
+
+with read_base():
+    from .._base_.runtime import *
+    from .._base_.seg.ade20k import *
+    from .._base_.seg.deeplabv3_mnv4 import *
+    from .._base_.seg.demo import *
+    from .._base_.seg.finetune import *
+
+model.backbone.update(arch="conv_m", pretrained="conv_m.e500_r256_in1k", drop_path_rate=0.1)

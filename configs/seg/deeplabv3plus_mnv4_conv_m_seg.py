@@ -1,0 +1,19 @@
+"""DeepLabV3+, MobileNetV4-Conv-M-Seg, ADE20K, 512 px: 4.28 M parameters, 8.18 GMACs.
+
+    python tools/train.py configs/seg/deeplabv3plus_mnv4_conv_m_seg.py
+
+The backbone has no published PyTorch weights: `--pretrained FILE`, or random ones.
+
+Expected: ADE20K val mIoU not trained yet.
+"""
+
+from mmengine.config import read_base
+
+with read_base():
+    from .._base_.runtime import *
+    from .._base_.seg.ade20k import *
+    from .._base_.seg.deeplabv3plus_mnv4 import *
+    from .._base_.seg.demo import *
+    from .._base_.seg.finetune import *
+
+model.backbone.update(arch="conv_m_seg", pretrained=None, drop_path_rate=0.1)

@@ -1,0 +1,17 @@
+"""LR-ASPP, MobileNetV4-Conv-M, ADE20K, 512 px: 7.05 M parameters, 8.29 GMACs.
+
+    python tools/train.py configs/seg/lraspp_mnv4_conv_m.py
+
+Expected: ADE20K val mIoU not trained yet.
+"""
+
+from mmengine.config import read_base
+
+with read_base():
+    from .._base_.runtime import *
+    from .._base_.seg.ade20k import *
+    from .._base_.seg.demo import *
+    from .._base_.seg.finetune import *
+    from .._base_.seg.lraspp_mnv4 import *
+
+model.backbone.update(arch="conv_m", pretrained="conv_m.e500_r256_in1k", drop_path_rate=0.1)
