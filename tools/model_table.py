@@ -1,4 +1,4 @@
-"""Write the table of detectors into docs/models.md and README.md.
+"""Write the tables of models into docs/models.md and README.md.
 
 python tools/model_table.py            # after a config was added or changed
 python tools/model_table.py --check    # status 1 if the documents are stale
@@ -24,14 +24,20 @@ def build_parser() -> argparse.ArgumentParser:
 
 def main() -> int:
     args = build_parser().parse_args()
-    from mnv4_vision.core.files import write_atomic
-    from mnv4_vision.core.model_table import format_rows, measure_config, replace_block
+    import logging
 
-    table = format_rows(map(measure_config, sorted((ROOT / "configs/det").glob("*.py"))))
+    from mmengine.logging import MMLogger
+
+    from mnv4_vision.core.files import write_atomic
+    from mnv4_vision.core.model_table import TABLES, replace_block
+
+    MMLogger.get_current_instance().setLevel(logging.WARNING)  # what follows a backbone is no news
+    contents = {table: table.write(ROOT) for table in TABLES}
     stale = []
     for name in DOCUMENTS:
-        old = (ROOT / name).read_text()
-        new = replace_block(old, table, name)
+        old = new = (ROOT / name).read_text()
+        for table, content in contents.items():
+            new = replace_block(new, table, content, name)
         if new != old:
             stale.append(name)
             if not args.check:
