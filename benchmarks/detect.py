@@ -22,14 +22,10 @@ score next to `score_thr`, or an overlap next to NMS's threshold, may fall on th
 
 import argparse
 import logging
-import statistics
 import tempfile
-import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import MethodType
-from unittest import mock
 
 import cv2
 import numpy as np
@@ -39,6 +35,7 @@ from torch import nn
 import mnv4_vision  # first, as mmcv without compiled operators needs its compat
 
 # isort: split
+from interleaved import clock, print_stages, print_totals
 from mmcv.transforms import Compose
 from mmdet.apis import inference_detector, init_detector
 from mmdet.models.dense_heads import base_dense_head
@@ -69,8 +66,11 @@ def main() -> None:
         f"threads {args.threads}, rounds {args.rounds}, clock {clock(args).__name__}"
     )
     print(compare_detections([find_both(theirs, ours, file) for file in files]))
-    print_totals(theirs, ours, files, args)
-    print_stages(theirs, ours, files, args)
+    forms = forms_of(theirs, ours)
+    print_totals(forms, files, args)
+    models = {"mmdet": theirs, "ours": ours.model}
+    staged = {name: (forms[name], parts_of(model)) for name, model in models.items()}
+    print_stages(staged, STAGES, files, args)
 
 
 def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
@@ -136,69 +136,19 @@ def compare_detections(pairs: Sequence[tuple[Detections, Detections]]) -> str:
     return line
 
 
-def print_totals(
-    theirs: nn.Module, ours: Detector, files: Sequence[str], args: argparse.Namespace
-) -> None:
+def forms_of(theirs: nn.Module, ours: Detector) -> dict[str, Callable]:
     pipeline = Compose(get_test_pipeline_cfg(theirs.cfg.copy()))
-    forms = {
+    return {
         "mmdet": lambda file: inference_detector(theirs, file),
         "prepared": lambda file: inference_detector(theirs, file, test_pipeline=pipeline),
         "ours": ours.detect,
     }
-    rounds = [time_round(forms, files, clock(args), i) for i in range(args.rounds + 1)][1:]
-    for name in forms:
-        median = statistics.median(times[name] for times in rounds)
-        ratio = statistics.median(times["ours"] / times[name] for times in rounds)
-        print(f"{name:12}{median * 1e3:9.2f} ms per image   ours takes {ratio:.3f} of it")
 
 
-def time_round(
-    forms: dict[str, Callable], files: Sequence[str], now: Callable[[], float], number: int
-) -> dict[str, float]:
-    """Return seconds per image of each form; who goes first changes from file to file."""
-    seconds = dict.fromkeys(forms, 0.0)
-    names = list(forms)
-    for index, file in enumerate(files, number):
-        for name in names[index % 3 :] + names[: index % 3]:
-            start = now()
-            forms[name](file)
-            seconds[name] += now() - start
-    return {name: total / len(files) for name, total in seconds.items()}
-
-
-def print_stages(
-    theirs: nn.Module, ours: Detector, files: Sequence[str], args: argparse.Namespace
-) -> None:
-    """Print the time of each stage, without what it calls of the other stages."""
-    rounds = []
-    for _ in range(args.rounds + 1):
-        with stage_clock(theirs, clock(args)) as seconds_theirs:
-            find = lambda file: inference_detector(theirs, file)  # noqa: E731
-            run_all(find, files, seconds_theirs, clock(args))
-        with stage_clock(ours.model, clock(args)) as seconds_ours:
-            run_all(ours.detect, files, seconds_ours, clock(args))
-        rounds.append((seconds_theirs, seconds_ours))
-    print(f"{'stage':12}{'mmdet ms':>10}{'ours ms':>10}")
-    for stage in STAGES:
-        cells = (statistics.median(r[side][stage] for r in rounds[1:]) for side in (0, 1))
-        print(f"{stage:12}" + "".join(f"{cell * 1e3 / len(files):10.2f}" for cell in cells))
-
-
-def run_all(
-    find: Callable, files: Sequence[str], seconds: dict[str, float], now: Callable[[], float]
-) -> None:
-    start = now()
-    for file in files:
-        find(file)
-    seconds["rest"] = now() - start - sum(seconds.values())
-
-
-@contextmanager
-def stage_clock(model: nn.Module, now: Callable[[], float]) -> Iterator[dict[str, float]]:
-    """Collect seconds per stage; `model` is the one that runs."""
-    seconds = dict.fromkeys(STAGES, 0.0)
+def parts_of(model: nn.Module) -> list[tuple]:
+    """Return the functions of each stage; `model` is the one that runs."""
     head = model.bbox_head
-    parts = [
+    return [
         (loading, "read_image", "decode"),
         (inference, "read_image", "decode"),
         (Compose, "transform", "input"),
@@ -211,27 +161,6 @@ def stage_clock(model: nn.Module, now: Callable[[], float]) -> Iterator[dict[str
         (base_dense_head, "batched_nms", "NMS"),
         (decode, "batched_nms", "NMS"),
     ]
-
-    def timed(function: Callable, stage: str) -> Callable:
-        def call(*args, **kwargs):
-            start = now()
-            inside = sum(seconds.values())
-            try:
-                return function(*args, **kwargs)
-            finally:
-                seconds[stage] += now() - start - (sum(seconds.values()) - inside)
-
-        return call
-
-    with ExitStack() as patches:
-        for owner, name, stage in parts:
-            replaced = timed(getattr(owner, name), stage)
-            patches.enter_context(mock.patch.object(owner, name, replaced))
-        yield seconds
-
-
-def clock(args: argparse.Namespace) -> Callable[[], float]:
-    return time.process_time if args.threads == 1 else time.perf_counter
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ import torch
 from mmdet.registry import MODELS
 from mmengine.config import Config
 from mmengine.registry import init_default_scope
+from random_statistics import set_statistics
 from torch import Tensor, nn
 
 from mnv4_vision.datasets import read_image
@@ -37,25 +38,11 @@ def save_random_weights(cfg: Config, files: Sequence[str], candidates: int, path
     network_input = NetworkInput(cfg, model.data_preprocessor)
     inputs = [network_input(read_image(f))["inputs"] for f in files[:STATISTICS_IMAGES]]
     with torch.no_grad():
-        _set_statistics(model, torch.cat(inputs))
+        set_statistics(model, torch.cat(inputs))
         _set_predictors(model, torch.cat(inputs), candidates)
     classes = tuple(f"class {i}" for i in range(model.bbox_head.num_classes))
     content = {"state_dict": model.state_dict(), "meta": {"dataset_meta": {"classes": classes}}}
     torch.save(content, path)
-
-
-def _set_statistics(model: nn.Module, images: Tensor) -> None:
-    """Set the running statistics of every batch norm to those of `images` `(B, 3, H, W)`."""
-    norms = [module for module in model.modules() if isinstance(module, nn.BatchNorm2d)]
-    momenta = [norm.momentum for norm in norms]
-    for norm in norms:
-        norm.momentum = 1.0
-    model.train()(images, mode="tensor")
-    model.eval()
-    for norm, momentum in zip(norms, momenta, strict=True):
-        norm.momentum = momentum
-        # A channel that hardly moves would amplify rounding without bound.
-        norm.running_var.clamp_(min=0.1 * norm.running_var.mean())
 
 
 def _set_predictors(model: nn.Module, images: Tensor, candidates: int) -> None:
