@@ -8,27 +8,30 @@ height], "score"}, ...]`, as `tools/test.py --report` writes it.
 
 import argparse
 import sys
-from pathlib import Path
 
 from _cli import run_cli
+from _options import expanded_path
 
 
 def build_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("annotations", type=Path, help="COCO annotation file")
-    parser.add_argument("detections", type=Path, help="COCO results file")
+    parser.add_argument("annotations", type=expanded_path, help="COCO annotation file")
+    parser.add_argument("detections", type=expanded_path, help="COCO results file")
     parser.add_argument(
         "--out",
-        type=Path,
+        type=expanded_path,
         required=True,
         metavar="DIR",
         help="folder for metrics.json and the page",
     )
     parser.add_argument("--report", action="store_true", help="also write DIR/report.html")
     parser.add_argument(
-        "--images", type=Path, metavar="DIR", help="the same, with the worst pictures from DIR"
+        "--images",
+        type=expanded_path,
+        metavar="DIR",
+        help="the same, with the worst pictures from DIR",
     )
     parser.add_argument(
         "--score-threshold",

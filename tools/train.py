@@ -6,7 +6,7 @@ Example: python tools/train.py configs/det/retina_mnv4_conv_m.py --data-root dat
 import argparse
 
 from _cli import run_cli
-from _options import add_run_flags, positive, run_options
+from _options import add_run_flags, expanded, positive, run_options
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -18,6 +18,7 @@ def build_parser() -> argparse.ArgumentParser:
         "--resume",
         nargs="?",
         const="auto",
+        type=expanded,
         metavar="PATH",
         help="go on from PATH, or from the newest intact checkpoint of the work dir",
     )

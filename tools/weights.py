@@ -13,6 +13,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from _cli import run_cli
+from _options import expanded_path
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -28,7 +29,9 @@ def build_parser() -> argparse.ArgumentParser:
 
     command = commands.add_parser("download", help="fetch weights from the hub")
     command.add_argument("name", help="arch.tag, timm's tag, or an architecture for its default")
-    command.add_argument("--to", type=Path, metavar="DIR", help="copy the file into this folder")
+    command.add_argument(
+        "--to", type=expanded_path, metavar="DIR", help="copy the file into this folder"
+    )
     command.set_defaults(run=download_weights)
 
     command = commands.add_parser("convert", help="rename a checkpoint to or from timm's names")
@@ -84,7 +87,6 @@ def print_table(header: tuple[str, ...], rows: list[tuple[str, ...]]) -> None:
 
 
 def download_weights(args: argparse.Namespace) -> None:
-    from mnv4_vision.core.errors import InputError
     from mnv4_vision.core.files import write_atomic
     from mnv4_vision.core.weights import download, get_entry
 
@@ -93,10 +95,7 @@ def download_weights(args: argparse.Namespace) -> None:
     if args.to:
         # Under timm's name, from which the mean and std of a local file are known.
         target = args.to / f"{entry.timm_name}.safetensors"
-        try:
-            write_atomic(target, lambda partial: shutil.copyfile(path, partial))
-        except OSError as error:
-            raise InputError(f"cannot write {target}: {error.strerror}") from error
+        write_atomic(target, lambda partial: shutil.copyfile(path, partial))
         path = target
     print(path)
 

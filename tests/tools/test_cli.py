@@ -99,3 +99,14 @@ def test_letters_that_the_terminal_lacks():
         capture_output=True,
     )
     assert (done.returncode, done.stdout) == (0, b"\\xe4\n")
+
+
+def test_home_is_expanded_where_the_shell_leaves_it(monkeypatch):
+    monkeypatch.setattr(sys, "path", [str(TOOLS), *sys.path])
+    monkeypatch.setenv("HOME", "/home/someone")
+    import train
+
+    flags = ["config.py", "--work-dir=~/run", "--data-root=~/data", "--resume=~/a.pth"]
+    args = train.build_parser().parse_args(flags)
+    assert (args.work_dir, args.data_root) == ("/home/someone/run", "/home/someone/data")
+    assert args.resume == "/home/someone/a.pth"

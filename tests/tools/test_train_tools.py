@@ -2,7 +2,6 @@
 
 import json
 import os
-import runpy
 import signal
 import subprocess
 import sys
@@ -56,23 +55,6 @@ def run(*args, status=0, **kwargs) -> tuple[str, str]:
     out, err = process.communicate(timeout=240)
     assert process.returncode == status, (out + err)[-3000:]
     return out, err
-
-
-@pytest.fixture
-def run_here(monkeypatch, capsys):
-    """Run a tool in this process, which has torch imported already: seconds less each time."""
-    monkeypatch.syspath_prepend(str(ROOT / "tools"))
-    monkeypatch.chdir(ROOT)
-
-    def run_tool(tool, *args, status=0) -> tuple[str, str]:
-        monkeypatch.setattr(sys, "argv", command(tool, *args)[1:])
-        with pytest.raises(SystemExit) as end:
-            runpy.run_path(sys.argv[0], run_name="__main__")
-        out, err = capsys.readouterr()
-        assert end.value.code == status, (out + err)[-3000:]
-        return out, err
-
-    return run_tool
 
 
 def train_args(data, work_dir, epochs=3):
