@@ -9,6 +9,8 @@ import json
 import math
 import random
 import re
+import struct
+import zlib
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
@@ -31,6 +33,14 @@ def cases(prefix: str, mutators: Mapping[str, Callable], repeats: int) -> list[C
         for name, mutate in mutators.items()
         for index in range(repeats)
     ]
+
+
+def claim_png_size(data: bytes, width: int, height: int) -> bytes:
+    """A healthy PNG whose header, checksum included, states another size."""
+    spoiled = bytearray(data)
+    spoiled[16:24] = struct.pack(">II", width, height)
+    spoiled[29:33] = struct.pack(">I", zlib.crc32(spoiled[12:29]))
+    return bytes(spoiled)
 
 
 def truncate(rng: Random, data: bytes) -> bytes:

@@ -10,10 +10,17 @@ from fuzz_sets import copy_of, make_set, use
 
 COCO_VALUES = cases("coco", JSON, 20) + cases("coco", {"root": other_root}, 8)
 COCO_BYTES = cases("coco-bytes", BYTES | ENCODINGS, 3)
-VOC = cases("voc", BYTES | ENCODINGS | LINES, 4)
-YOLO = cases("yolo", BYTES | ENCODINGS | LINES, 4)
-DATA_YAML = cases("data_yaml", BYTES | ENCODINGS | LINES, 4)
-LISTS = cases("voc_list", BYTES | ENCODINGS | LINES, 2)
+# format, files of it, a way to spoil one of them
+TEXT_FILES = [
+    pytest.param(fmt, pattern, case, id=case.name)
+    for name, fmt, pattern, repeats in (
+        ("voc", "voc", "*.xml", 4),
+        ("voc_list", "voc", "ImageSets/Main/*.txt", 2),
+        ("yolo", "yolo", "labels/**/*.txt", 4),
+        ("data_yaml", "yolo", "data.yaml", 4),
+    )
+    for case in cases(name, BYTES | ENCODINGS | LINES, repeats)
+]
 # What a refusal of a COCO set names: either annotation file, or an image that disagrees with it.
 COCO_NAMES = ("instances_train.json", "instances_val.json", "train_", "val_")
 
@@ -53,29 +60,8 @@ def test_coco_bytes(healthy, tmp_path, case):
     survive(lambda: use(root), root, *COCO_NAMES)
 
 
-@pytest.mark.parametrize("case", VOC, ids=lambda case: case.name)
-def test_voc_xml(healthy, tmp_path, case):
-    root = copy_of(healthy["voc"], tmp_path / "set")
-    file = spoil(case, root, list(root.rglob("*.xml")))
+@pytest.mark.parametrize(("fmt", "pattern", "case"), TEXT_FILES)
+def test_text_files(healthy, tmp_path, fmt, pattern, case):
+    root = copy_of(healthy[fmt], tmp_path / "set")
+    file = spoil(case, root, list(root.rglob(pattern)))
     survive(lambda: use(root), root, file.name, file.stem)
-
-
-@pytest.mark.parametrize("case", LISTS, ids=lambda case: case.name)
-def test_voc_image_sets(healthy, tmp_path, case):
-    root = copy_of(healthy["voc"], tmp_path / "set")
-    file = spoil(case, root, list(root.rglob("ImageSets/Main/*.txt")))
-    survive(lambda: use(root), root, file.name)
-
-
-@pytest.mark.parametrize("case", YOLO, ids=lambda case: case.name)
-def test_yolo_labels(healthy, tmp_path, case):
-    root = copy_of(healthy["yolo"], tmp_path / "set")
-    file = spoil(case, root, list(root.rglob("labels/**/*.txt")))
-    survive(lambda: use(root), root, file.name, file.stem)
-
-
-@pytest.mark.parametrize("case", DATA_YAML, ids=lambda case: case.name)
-def test_data_yaml(healthy, tmp_path, case):
-    root = copy_of(healthy["yolo"], tmp_path / "set")
-    file = spoil(case, root, [root / "data.yaml"])
-    survive(lambda: use(root), root, file.name)
