@@ -31,6 +31,13 @@ def test_leaf_is_small_and_documented(leaf):
     assert "Expected:" in text
 
 
+def test_leaf_is_tested_as_it_is_validated(leaf):
+    """A base that changes one of the two, which mmengine copies, must change the other."""
+    cfg, _ = prepare_config(RunOptions(config=str(leaf), pretrained="none"), splits=())
+    assert cfg.test_dataloader == cfg.val_dataloader
+    assert cfg.test_evaluator == cfg.val_evaluator
+
+
 def test_leaf_resolves_and_its_sizes_are_those_of_its_docstring(leaf):
     cfg, _ = prepare_config(RunOptions(config=str(leaf)), splits=())
     init_default_scope(cfg.default_scope)

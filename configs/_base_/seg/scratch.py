@@ -20,6 +20,7 @@ train_dataloader.dataset.pipeline[2].update(
     scale=image_size, crop_size=(256, 256), ratio_range=(0.5, 1.5)
 )
 val_dataloader.dataset.pipeline[1].update(scale=image_size)
+test_dataloader = val_dataloader
 optim_wrapper.merge(dict(optimizer=dict(lr=3e-3)))
 auto_scale_lr.update(base_batch_size=8)
 train_cfg.update(max_epochs=max_epochs, val_interval=20)
