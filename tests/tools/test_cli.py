@@ -101,12 +101,12 @@ def test_letters_that_the_terminal_lacks():
     assert (done.returncode, done.stdout) == (0, b"\\xe4\n")
 
 
-def test_home_is_expanded_where_the_shell_leaves_it(monkeypatch):
+def test_home_is_expanded_where_the_shell_leaves_it(monkeypatch, tmp_path):
     monkeypatch.setattr(sys, "path", [str(TOOLS), *sys.path])
-    monkeypatch.setenv("HOME", "/home/someone")
+    monkeypatch.setenv("HOME", str(tmp_path))
     import train
 
     flags = ["config.py", "--work-dir=~/run", "--data-root=~/data", "--resume=~/a.pth"]
     args = train.build_parser().parse_args(flags)
-    assert (args.work_dir, args.data_root) == ("/home/someone/run", "/home/someone/data")
-    assert args.resume == "/home/someone/a.pth"
+    assert (args.work_dir, args.data_root) == (f"{tmp_path}/run", f"{tmp_path}/data")
+    assert args.resume == f"{tmp_path}/a.pth"

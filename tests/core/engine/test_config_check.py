@@ -9,6 +9,7 @@ from mmengine.config import Config
 
 from mnv4_vision.core.engine.config_check import check_config, check_overrides
 from mnv4_vision.core.engine.prepare import HELPER_KEYS, OWN_KEYS, load_config
+from mnv4_vision.core.engine.task import build_task
 from mnv4_vision.core.errors import InputError
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -187,11 +188,10 @@ custom_hooks = [dict(type=EMAHook, ema_type=Average, {}=0.1)]
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda p: p.stem)
 def test_every_config_passes_also_when_dumped(path, tmp_path):
     cfg = load_config(str(path))
-    check_config(cfg, extra_keys=OWN_KEYS, helper_keys=HELPER_KEYS)
+    own_keys = OWN_KEYS | build_task(cfg.task).own_keys
+    check_config(cfg, own_keys, HELPER_KEYS)
     cfg.dump(tmp_path / "config.py")
-    check_config(
-        Config.fromfile(tmp_path / "config.py"), extra_keys=OWN_KEYS, helper_keys=HELPER_KEYS
-    )
+    check_config(Config.fromfile(tmp_path / "config.py"), own_keys, HELPER_KEYS)
 
 
 def upstream_configs(package, families):
