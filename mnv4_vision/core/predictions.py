@@ -37,8 +37,13 @@ def predict_each(
         The files that were read.
 
     Raises:
-        InputError: None can be read.
+        InputError: None can be read, or `out` is a folder of some of them.
     """
+    for file in files:
+        if file.parent.resolve() == out.resolve():
+            raise InputError(
+                f"--out {out} holds {file}, which a result could replace; give another folder"
+            )
     out.mkdir(parents=True, exist_ok=True)
     done, times, sheet = [], [], []
     for file, name in zip(files, unique_names(files), strict=True):

@@ -22,6 +22,7 @@ from mnv4_vision.core.engine.inference import (
     resolved_config,
     without_pretrained,
 )
+from mnv4_vision.core.errors import InputError
 from mnv4_vision.datasets import read_image
 from mnv4_vision.seg.drawing import default_palette
 from mnv4_vision.seg.models import DeepLabHead, MobileLRASPPHead, MobileSegmentor
@@ -29,6 +30,7 @@ from mnv4_vision.seg.network_input import NetworkInput
 
 __all__ = ["Segmentation", "Segmenter"]
 
+MAX_CLASSES = 256  # of uint8 labels
 # Heads that never `view` a map, so that channels-last ones are safe.
 _FREE_OF_LAYOUT = (ASPPHead, DeepLabHead, FCNHead, LRASPPHead, MobileLRASPPHead)
 
@@ -63,7 +65,7 @@ class Segmenter:
         palette: an RGB colour for each class, the data set's own where the checkpoint has them.
 
     Raises:
-        InputError: checkpoint missing, damaged, of another model or with other classes.
+        InputError: checkpoint missing, damaged, of another model, with other classes or too many.
     """
 
     def __init__(
@@ -75,6 +77,11 @@ class Segmenter:
         model = MODELS.build(without_pretrained(cfg.model))
         meta = load_checkpoint_checked(model, checkpoint)
         self.class_names = class_names(meta, cfg)
+        if len(self.class_names) > MAX_CLASSES:
+            raise InputError(
+                f"checkpoint {checkpoint} has {len(self.class_names)} classes, label maps hold "
+                f"{MAX_CLASSES} at most"
+            )
         palette = (meta.get("dataset_meta") or {}).get("palette")
         self.palette = palette or default_palette(len(self.class_names))
         self.model = _deployed(model.to(self.device).eval())

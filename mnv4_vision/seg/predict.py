@@ -12,25 +12,24 @@ from mnv4_vision.core.files import write_atomic, write_json
 from mnv4_vision.core.predictions import predict_each
 from mnv4_vision.datasets import read_image
 from mnv4_vision.seg.drawing import add_legend, draw_labels, present_classes
-from mnv4_vision.seg.inference import Segmentation, Segmenter
+from mnv4_vision.seg.inference import Segmenter
 
 __all__ = ["predict_files"]
 
 NUM_NAMED = 3  # classes in a printed line
 
 
-def predict_files(segmenter: Segmenter, files: Sequence[Path], out: Path) -> list[Segmentation]:
+def predict_files(segmenter: Segmenter, files: Sequence[Path], out: Path) -> None:
     """Label `files` and write overlays, masks, `out/segmentation.json` and `out/sheet.jpg`.
 
     `out/<name>.jpg` has the classes' colours and names on the photo; `out/<name>.png` is an index
     mask at the photo's size, whose values are class numbers and whose palette shows them. An image
     that cannot be read is named and left out.
     """
-    found, records = [], []
+    records = []
 
     def segment(image: np.ndarray, path: Path) -> tuple[np.ndarray, str, float]:
         result = segmenter.segment(image)
-        found.append(result)
         mask = Path(f"{path}.png")
         write_atomic(mask, _index_png(result.labels, segmenter.palette))
         classes = _shares(result.labels, segmenter.class_names)
@@ -42,7 +41,6 @@ def predict_files(segmenter: Segmenter, files: Sequence[Path], out: Path) -> lis
     images = [{"file": str(file), **record} for file, record in zip(read, records, strict=True)]
     categories = list(segmenter.class_names)
     write_json(out / "segmentation.json", {"categories": categories, "images": images})
-    return found
 
 
 def _shares(labels: np.ndarray, names: Sequence[str]) -> list[dict[str, Any]]:

@@ -34,6 +34,15 @@ def test_unreadable_files_are_named_and_left_out(tmp_path, capsys):
     assert sorted(f.name for f in tmp_path.iterdir()) == ["a.jpg", "b.jpg", "c.jpg", "sheet.jpg"]
 
 
+def test_results_never_replace_the_images(tmp_path):
+    photo = tmp_path / "a.jpg"
+    photo.write_bytes(b"original")
+    with pytest.raises(InputError, match=r"holds .*a\.jpg"):
+        predict_each([photo], tmp_path / "." / "x" / "..", read, lambda *_: None)
+    assert [f.name for f in tmp_path.iterdir()] == ["a.jpg"]
+    assert photo.read_bytes() == b"original"
+
+
 def test_nothing_readable(tmp_path):
     with pytest.raises(InputError, match="none of the 1 images"):
         predict_each([Path("broken.jpg")], tmp_path, read, lambda *_: None)

@@ -208,6 +208,12 @@ def test_checkpoint_of_other_classes(checkpoint):
         Segmenter(cfg, checkpoint)
 
 
+def test_more_classes_than_label_maps_hold(checkpoint, monkeypatch):
+    monkeypatch.setattr("mnv4_vision.seg.inference.MAX_CLASSES", 4)
+    with pytest.raises(InputError, match="has 5 classes, label maps hold 4 at most"):
+        Segmenter(config(), checkpoint)
+
+
 def test_colours_without_a_palette(model, tmp_path):
     bare = tmp_path / "bare.pth"
     torch.save(model.state_dict(), bare)
@@ -227,8 +233,8 @@ def test_predicted_files(segmenter, photo, tmp_path, capsys):
     cv2.imwrite(str(files[1]), photo[:, ::-1])
     files[2].write_bytes(files[0].read_bytes()[:500])
     out = tmp_path / "out"
-    found = predict_files(segmenter, files, out)
-    assert len(found) == 2
+    predict_files(segmenter, files, out)
+    found = segmenter(files[:2])
     assert "broken.jpg" in capsys.readouterr().out
     names = {"a.jpg", "a.png", "b.jpg", "b.png", "segmentation.json", "sheet.jpg"}
     assert {file.name for file in out.iterdir()} == names
@@ -241,6 +247,7 @@ def test_predicted_files(segmenter, photo, tmp_path, capsys):
         assert mask.mode == "P"
         assert mask.getpalette()[: 3 * len(PALETTE)] == np.ravel(PALETTE).tolist()
     content = json.loads((out / "segmentation.json").read_text())
+    assert len(content["images"]) == 2
     assert content["categories"] == list(CLASSES)
     for image, file, result in zip(content["images"], files, found, strict=False):
         assert (image["file"], image["mask"]) == (str(file), f"{file.stem}.png")
