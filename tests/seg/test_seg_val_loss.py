@@ -122,6 +122,22 @@ def test_sliding_windows_have_no_loss(model, monkeypatch):
     assert validate(model, [make_batch(6, [(64, 64)])]) == {"seg/mIoU": 0.5}
 
 
+def test_process_without_losses_takes_part(model, monkeypatch):
+    """Where the pictures of one process are all padded, the others must not wait for it."""
+    own, padded = make_batch(8, [(64, 64)]), make_batch(9, [(64, 64)])
+    padded["data_samples"][0].set_metainfo({"img_padding_size": (0, 2, 0, 0)})
+    expected, sums = validate(model, [own]), []
+
+    def gather(one):
+        sums.append(one)
+        return sums
+
+    monkeypatch.setattr("mnv4_vision.core.engine.val_loss.all_gather_object", gather)
+    validate(model, [own])
+    assert validate(model, [padded]) == expected
+    assert sums[1] == {}
+
+
 def test_a_broken_off_validation_leaves_nothing_behind(model):
     hook, runner, batch = ValLossHook(), OneRunner(model), make_batch(7, [(64, 64)])
     hook.before_val_epoch(runner)

@@ -7,7 +7,7 @@ from math import ceil
 from typing import Any
 
 import torch
-from mmengine.dist import all_reduce
+from mmengine.dist import all_gather_object
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
 from torch import Tensor, nn
@@ -15,6 +15,8 @@ from torch import Tensor, nn
 from mnv4_vision.core.parallel import unwrapped
 
 __all__ = ["OutputLossHook"]
+
+IMAGES, ANNOTATIONS = "images", "annotations"  # counts beside the sums of losses
 
 
 class OutputLossHook(Hook, ABC):
@@ -78,19 +80,21 @@ class OutputLossHook(Hook, ABC):
     def after_val_epoch(self, runner: Runner, metrics: dict[str, float] | None = None) -> None:
         """Add the means to `metrics`, as `loss` and its parts."""
         self._stop()
-        if self._sums and metrics is not None:
-            totals = torch.stack([*self._sums.values()])
-            all_reduce(totals)
-            *sums, images, annotations = totals.tolist()
-            if annotations:
-                names = list(self._sums)[:-2]
-                metrics.update({n: value / images for n, value in zip(names, sums, strict=True)})
-        self._sums.clear()
+        if metrics is None:
+            return
+        totals: dict[str, float] = defaultdict(float)
+        # By name, as a process may have none, where all its pictures were left out.
+        for sums in all_gather_object({name: float(value) for name, value in self._sums.items()}):
+            for name, value in sums.items():
+                totals[name] += value
+        images, annotations = totals.pop(IMAGES, 0), totals.pop(ANNOTATIONS, 0)
+        if annotations:
+            metrics.update({name: value / images for name, value in totals.items()})
 
     after_test_epoch = after_val_epoch
 
     def _start(self, model: nn.Module, dataset: Any) -> None:
-        self._sums: dict[str, Tensor] = defaultdict(float)
+        self._sums: dict[str, Tensor | float] = defaultdict(float)
         self._every = ceil(len(dataset) / self.max_images)
         self._stop()  # where the validation before this one was broken off
         self._model = unwrapped(model)
@@ -121,9 +125,8 @@ class OutputLossHook(Hook, ABC):
         for name, value in values.items():
             if "loss" in name:  # heads report accuracies beside them
                 self._sums[name] += value.double() * len(samples)
-        like = values["loss"].double()
-        for name, value in (("images", len(samples)), ("annotations", annotations)):
-            self._sums[name] += like.new_tensor(value)
+        self._sums[IMAGES] += len(samples)
+        self._sums[ANNOTATIONS] += annotations
 
 
 def _float(outputs: Any) -> Any:
