@@ -111,7 +111,8 @@ def load_checkpoint_checked(
     if classes is not None and trained is not None and list(classes) != list(trained):
         raise InputError(
             f"checkpoint {path} was trained for the classes {join_names(trained)}; the data has "
-            f"{join_names(classes)}: names and order must be the same"
+            f"{join_names(classes)}{_first_difference(trained, classes)}: names and order must be "
+            "the same"
         )
     if unexpected:
         print_log(
@@ -133,6 +134,12 @@ def _check_num_classes(model: nn.Module, path: str | Path, trained: Sequence[str
         f"checkpoint {path} was trained for {len(trained)} classes ({join_names(trained)}) but the "
         f"model in the config has {num_classes}: use the config or --data-root of that training"
     )
+
+
+def _first_difference(trained: Sequence[str], classes: Sequence[str]) -> str:
+    pairs = enumerate(zip(trained, classes, strict=False))
+    differ = ((i, ours, theirs) for i, (ours, theirs) in pairs if ours != theirs)
+    return next((f" (class {i}: {a!r} there, {b!r} here)" for i, a, b in differ), "")
 
 
 def _neighbours(path: Path) -> str:

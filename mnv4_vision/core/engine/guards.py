@@ -114,7 +114,7 @@ def _resumable(runner: Runner) -> str:
 def _cures(runner: Runner) -> str:
     """What to change, with numbers; as flags of a new training."""
     optimizer = (runner.cfg.get("optim_wrapper") or {}).get("optimizer") or {}
-    cures = ["look at the pictures and boxes"]
+    cures = ["look at the pictures and annotations"]
     if "lr" in optimizer:
         lower = f"--cfg-options optim_wrapper.optimizer.lr={optimizer['lr'] / 4:.2g}"
         cures.append(f"train anew with a lower learning rate ({lower})")

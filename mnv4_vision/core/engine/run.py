@@ -60,12 +60,12 @@ def _resume_from(cfg: Config, resume: str | None) -> Path | None:
             f"{path} holds weights only: resume from epoch_N.pth of its work dir, or start a new "
             f"training with --pretrained {path}"
         )
-    planned = content["message_hub"]["runtime_info"].get("max_epochs")
-    if planned is not None and planned != cfg.train_cfg.max_epochs:
+    length = "max_epochs" if "max_epochs" in cfg.train_cfg else "max_iters"
+    planned, now = content["message_hub"]["runtime_info"].get(length), cfg.train_cfg[length]
+    if planned is not None and planned != now:
         raise InputError(
-            f"{path} is of a training of {planned} epochs, this one has "
-            f"{cfg.train_cfg.max_epochs}: a schedule cannot be stretched half-way; start a new "
-            f"training with --pretrained {path}"
+            f"{path} is of a training of {planned} {length[4:]}, this one has {now}: a schedule "
+            f"cannot be stretched half-way; start a new training with --pretrained {path}"
         )
     return path
 

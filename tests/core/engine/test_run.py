@@ -1,12 +1,14 @@
-"""What our runner changes: schedulers too short to end, normalisation of a checkpoint."""
+"""What our runner changes: schedulers too short to end, what a checkpoint brings and refuses."""
 
 import pytest
 import torch
 from mmengine.config import Config
 
 from mnv4_vision.core.engine import RunOptions
-from mnv4_vision.core.engine.run import _normalise_as_trained
+from mnv4_vision.core.engine.checkpoint import load_checkpoint_checked
+from mnv4_vision.core.engine.run import _normalise_as_trained, _resume_from
 from mnv4_vision.core.engine.runner import _shorter_than_a_step
+from mnv4_vision.core.errors import InputError
 
 
 @pytest.mark.parametrize(
@@ -34,3 +36,25 @@ def test_a_checkpoint_brings_its_normalisation_unless_one_is_typed(tmp_path, cfg
     cfg = Config(dict(model=dict(data_preprocessor=dict(mean=[1.0, 2.0, 3.0], std=[1.0] * 3))))
     _normalise_as_trained(cfg, RunOptions(config="", cfg_options=cfg_options), file)
     assert cfg.model.data_preprocessor.mean == pytest.approx(mean)
+
+
+@pytest.mark.parametrize("length", ["max_epochs", "max_iters"])
+def test_resuming_asks_for_the_same_length(tmp_path, length):
+    """mmengine's loop by iterations writes `max_epochs=1` into its checkpoints."""
+    planned = {"max_epochs": 1, "max_iters": 40} | {length: 8}
+    rest = {"optimizer": {}, "param_schedulers": [], "message_hub": {"runtime_info": planned}}
+    file = tmp_path / "last.pth"
+    torch.save({"state_dict": {"weight": torch.zeros(1)}, "meta": {}, **rest}, file)
+    assert _resume_from(Config(dict(train_cfg={length: 8})), str(file)) == file
+    with pytest.raises(InputError, match=f"training of 8 {length[4:]}, this one has 9"):
+        _resume_from(Config(dict(train_cfg={length: 9})), str(file))
+
+
+def test_classes_in_another_order_are_named(tmp_path):
+    names, model = ("cat", "dog", "owl", "fox", "hen"), torch.nn.Linear(1, 1)
+    file = tmp_path / "last.pth"
+    meta = {"dataset_meta": {"classes": names}}
+    torch.save({"state_dict": model.state_dict(), "meta": meta}, file)
+    load_checkpoint_checked(model, file, classes=names)
+    with pytest.raises(InputError, match=r"class 3: 'fox' there, 'hen' here"):
+        load_checkpoint_checked(model, file, classes=(*names[:3], "hen", "fox"))
