@@ -101,7 +101,9 @@ def _add_stats(commands) -> None:
 
 
 def _add_convert(commands) -> None:
-    parser = commands.add_parser("convert", help="write a set as COCO JSON, Pascal VOC or YOLO")
+    parser = commands.add_parser(
+        "convert", help="write a set of boxes as COCO JSON, Pascal VOC or YOLO"
+    )
     _add_data_root(parser)
     parser.add_argument("--to", required=True, choices=("coco", "voc", "yolo"))
     _add_output(parser)
@@ -110,7 +112,7 @@ def _add_convert(commands) -> None:
 
 def _add_split(commands) -> None:
     parser = commands.add_parser(
-        "split", help="divide a set into train and val (and test), stratified by class"
+        "split", help="divide a set of boxes into train and val (and test), stratified by class"
     )
     _add_data_root(parser)
     parser.add_argument("--val", type=float, default=0.2, help="share; default: %(default)s")

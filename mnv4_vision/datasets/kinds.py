@@ -6,7 +6,7 @@ from typing import TypeVar
 
 from mnv4_vision.core.errors import InputError, MissingFileError
 from mnv4_vision.datasets.formats.layout import DataLayout, find_data
-from mnv4_vision.datasets.masks import MaskData, find_masks
+from mnv4_vision.datasets.masks import MaskData, NoMasksError, find_masks
 
 __all__ = ["find_boxes_or_masks", "has_masks"]
 
@@ -36,7 +36,7 @@ def find_boxes_or_masks(
             raise
         try:
             return _find(find_masks, root, split)
-        except MissingFileError:
+        except NoMasksError:
             raise MissingFileError(f"{error}. No masks either: --task seg says more") from None
 
 

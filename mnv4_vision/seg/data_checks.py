@@ -7,8 +7,9 @@ from pathlib import Path
 from mmengine.config import Config, ConfigDict
 
 from mnv4_vision.core.engine.task import datasets_of, step_name
-from mnv4_vision.core.errors import InputError, did_you_mean
+from mnv4_vision.core.errors import InputError
 from mnv4_vision.datasets.masks import MaskData, MaskSplit, find_masks, verify_masks
+from mnv4_vision.seg.dataset import choose_classes
 
 __all__ = ["check_data"]
 
@@ -37,6 +38,7 @@ def check_data(cfg: Config, splits: tuple[str, ...], data_root: Path | None = No
         print(report.describe(), flush=True)
     root = data_root or next(iter(read.values())).data.root
     report.raise_errors(f"`python tools/data.py verify {root} --task seg` lists them")
+    _refuse_two_readings(read)
     for split in splits:
         for dataset in datasets_of(cfg, (split,)):
             _check_classes(cfg, dataset, read[_split_name(split)].data)
@@ -56,6 +58,16 @@ def _read(cfg: Config, splits: tuple[str, ...]) -> dict[str, MaskSplit]:
                 found[key] = find_masks(key[0], need=(name,), reduce_zero_label=key[1])
             read[_split_name(split)] = MaskSplit(found[key], name, _skips_bad_images(dataset))
     return read
+
+
+def _refuse_two_readings(read: Mapping[str, MaskSplit]) -> None:
+    """Raise where training reads the values of a set in one way and validation in another."""
+    roots = {files.data.root for files in read.values()}
+    if len(roots) == 1 and len({files.data.encoding for files in read.values()}) > 1:
+        raise InputError(
+            f"reduce_zero_label differs between the train and the val data set of {roots.pop()}: "
+            "give it to both, or to none"
+        )
 
 
 def _split_name(split: str) -> str:
@@ -80,13 +92,7 @@ def _distinct(read: Mapping[str, MaskSplit]) -> dict[str, MaskSplit]:
 def _check_classes(cfg: Config, dataset: ConfigDict, data: MaskData) -> None:
     """Raise where data set and heads disagree: mmseg fails with an index error, or never learns."""
     classes: Sequence[str] = (dataset.get("metainfo") or {}).get("classes") or data.classes
-    for name in classes:
-        if name not in data.classes:
-            raise InputError(
-                f"{data.root} ({data.name}) has no class {name!r}"
-                f"{did_you_mean(str(name), data.classes)}: pass the data by --data-root, which "
-                "takes the classes from there"
-            )
+    choose_classes(data, classes)
     for key, head in _heads(cfg).items():
         if head.num_classes != len(classes):
             raise InputError(

@@ -7,10 +7,10 @@ from typing import Any
 from mmseg.datasets import BaseSegDataset
 from mmseg.registry import DATASETS
 
-from mnv4_vision.core.errors import InputError, did_you_mean
+from mnv4_vision.core.errors import InputError, did_you_mean, join_names
 from mnv4_vision.datasets.masks import MaskData, MaskEncoding, find_masks
 
-__all__ = ["MaskDataset"]
+__all__ = ["MaskDataset", "choose_classes"]
 
 
 @DATASETS.register_module()
@@ -31,7 +31,6 @@ class MaskDataset(BaseSegDataset):
             `palette` gives other colours.
 
     Attributes:
-        data: What was found.
         encoding: The values of the mask files, for the chosen classes.
 
     Raises:
@@ -49,11 +48,11 @@ class MaskDataset(BaseSegDataset):
         reduce_zero_label: bool | None = None,
         metainfo: Mapping[str, Any] | None = None,
     ) -> None:
-        self.split = split
-        self.data = find_masks(data_root, need=(split,), reduce_zero_label=reduce_zero_label)
+        data = find_masks(data_root, need=(split,), reduce_zero_label=reduce_zero_label)
         metainfo = dict(metainfo or {})
-        classes = tuple(metainfo.pop("classes", self.data.classes))
-        self.encoding, palette = _choose(self.data, classes)
+        classes = tuple(metainfo.pop("classes", data.classes))
+        self.encoding, palette = choose_classes(data, classes)
+        self._pairs = data.splits[split]
         super().__init__(
             data_root=str(data_root),
             data_prefix={},
@@ -62,13 +61,11 @@ class MaskDataset(BaseSegDataset):
             test_mode=test_mode,
             metainfo=dict(palette=palette) | metainfo | dict(classes=classes),
         )
+        del self._pairs  # the base class keeps records, as bytes: 0.1 GB less for COCO's paths
 
     def load_data_list(self) -> list[dict]:
         """Return a record for each pair of the split."""
-        return [
-            dict(img_path=str(image), seg_map_path=str(mask))
-            for image, mask in self.data.splits[self.split]
-        ]
+        return [dict(img_path=str(image), seg_map_path=str(mask)) for image, mask in self._pairs]
 
     def get_data_info(self, idx: int) -> dict:
         """Return a record; what all samples share is not stored in each."""
@@ -78,15 +75,24 @@ class MaskDataset(BaseSegDataset):
         return super().get_data_info(idx) | shared
 
 
-def _choose(data: MaskData, classes: tuple[str, ...]) -> tuple[MaskEncoding, list[list[int]]]:
-    """Return the encoding and palette of some of a set's classes, in the given order."""
+def choose_classes(data: MaskData, classes: Sequence[str]) -> tuple[MaskEncoding, list[list[int]]]:
+    """Return the encoding and palette of some of a set's classes, in the given order.
+
+    Raises:
+        InputError: One of them is none of the set's, one occurs twice, or there is only one.
+    """
     labels = {name: label for label, name in enumerate(data.classes)}
     for name in classes:
         if name not in labels:
             raise InputError(
-                f"metainfo.classes: {data.root} has no class {name!r}"
-                f"{did_you_mean(str(name), labels)}; it has {', '.join(data.classes)}"
+                f"metainfo.classes: {data.root} ({data.name}) has no class {name!r}"
+                f"{did_you_mean(str(name), labels)}; it has {join_names(data.classes, 12)}: pass "
+                "the data by --data-root, which takes the classes from there"
             )
+    if len(set(classes)) < max(2, len(classes)):
+        raise InputError(
+            f"metainfo.classes: {', '.join(classes)}: name two classes or more, each once"
+        )
     chosen = [labels[name] for name in classes]
     others = tuple(v for i, v in enumerate(data.encoding.values) if i not in chosen)
     encoding = MaskEncoding(

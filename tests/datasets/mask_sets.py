@@ -34,7 +34,7 @@ def mask_set(
     *,
     num_classes: int = 3,
     encoding: MaskEncoding | None = None,
-    form: str = "folders",
+    zero_is_none: bool | None = None,
 ) -> MaskData:
     """Write a set; its classes are `class 0`, `class 1`, ..."""
     splits = {}
@@ -48,4 +48,5 @@ def mask_set(
     names = tuple(f"class {i}" for i in range(num_classes))
     encoding = encoding or MaskEncoding(tuple(range(num_classes)))
     palette = tuple((i, i, i) for i in range(num_classes))
-    return MaskData(root, "a set", form, names, palette, encoding, splits)
+    published = dict(zero_is_none=zero_is_none)
+    return MaskData(root, "a set", "folders", names, palette, encoding, splits, **published)

@@ -1,5 +1,6 @@
 """File values become labels; masks of every kind that tools write are read alike."""
 
+import cv2
 import numpy as np
 import pytest
 from PIL import Image
@@ -76,6 +77,14 @@ def test_colours_keep_the_order_of_channels(tmp_path):
     assert np.array_equal(read_mask(tmp_path / "a.png", in_colour=True), colours)
     with pytest.raises(InputError, match=r"a\.png is a colour image.*labelmap\.txt"):
         read_mask(tmp_path / "a.png")
+
+
+def test_colours_of_16_bits_are_refused(tmp_path):
+    path = tmp_path / "a.png"
+    for shape in ((4, 5), (4, 5, 3)):
+        cv2.imwrite(str(path), np.arange(np.prod(shape), dtype=np.uint16).reshape(shape))
+        with pytest.raises(InputError, match=r"mask .*a\.png has 16 bits a channel"):
+            read_mask(path, in_colour=True)
 
 
 def test_damage_is_named(tmp_path):

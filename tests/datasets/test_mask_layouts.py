@@ -9,7 +9,13 @@ from mask_folders import write_mask, write_photo
 
 from mnv4_vision.core.errors import InputError, MissingFileError
 from mnv4_vision.datasets import DEMO_CLASSES, make_demo, read_json
-from mnv4_vision.datasets.masks import MaskData, find_masks, read_mask
+from mnv4_vision.datasets.masks import (
+    MaskData,
+    find_masks,
+    read_mask,
+    splits_of,
+    verify_masks,
+)
 
 
 def labels_of(data: MaskData, split: str) -> list[np.ndarray]:
@@ -97,6 +103,15 @@ def test_cityscapes_prefers_masks_that_both_splits_have(tmp_path):
         find_masks(tmp_path, reduce_zero_label=False)
 
 
+def test_the_published_zero_label_of_cityscapes_is_known(tmp_path):
+    for split in ("train", "val"):
+        write_photo(tmp_path / f"leftImg8bit/{split}/c/x_leftImg8bit.png")
+        write_mask(tmp_path / f"gtFine/{split}/c/x_gtFine_labelTrainIds.png", [0, 18])
+    assert find_masks(tmp_path).zero_is_none is False
+    report = verify_masks(splits_of(find_masks(tmp_path, reduce_zero_label=True)))
+    assert next(error.kind for error in report.findings.errors) == "zero_label"
+
+
 def test_coco_stuff_values_are_official_ids_minus_one(tmp_path):
     things = read_json(shared_data("coco_ccby") / "annotations/instances_val2017.json")[
         "categories"
@@ -122,15 +137,18 @@ def test_coco_stuff_as_mmseg_converts_it(tmp_path):
     assert data.classes[170] == "wood"
 
 
+A, B, C = "2007_000001", "2007_000002", "2011_000003"
+
+
 def write_voc(base: Path) -> None:
-    for stem in "abc":
+    for stem in (A, B, C):
         write_photo(base / f"JPEGImages/{stem}.jpg")
-    for stem in "ab":
+    for stem in (A, B):
         write_mask(base / f"SegmentationClass/{stem}.png", [0, 20, 255])
     lists = base / "ImageSets/Segmentation"
     lists.mkdir(parents=True)
-    (lists / "train.txt").write_text("a\n")
-    (lists / "val.txt").write_text("b\n")
+    (lists / "train.txt").write_text(f"{A}\n")
+    (lists / "val.txt").write_text(f"{B}\n")
 
 
 @pytest.mark.parametrize("below", ["", "VOCdevkit/VOC2012"])
@@ -138,17 +156,17 @@ def test_voc(tmp_path, below: str):
     write_voc(tmp_path / below)
     data = find_masks(tmp_path)
     assert (data.format, len(data.classes), data.classes[20]) == ("voc2012", 21, "tvmonitor")
-    assert (stems(data, "train"), stems(data, "val")) == ([("a", "a")], [("b", "b")])
+    assert (stems(data, "train"), stems(data, "val")) == ([(A, A)], [(B, B)])
     assert labels_of(data, "val")[0][0].tolist() == [0, 20, 255, 0]
 
 
 @pytest.mark.parametrize("line", ["{}", "/JPEGImages/{0}.jpg /SegmentationClassAug/{0}.png"])
 def test_voc_with_the_masks_of_sbd(tmp_path, line: str):
     write_voc(tmp_path)
-    for stem in "ac":
+    for stem in (A, C):
         write_mask(tmp_path / f"SegmentationClassAug/{stem}.png", [15])
     lists = tmp_path / "ImageSets/Segmentation"
-    (lists / "trainaug.txt").write_text("".join(line.format(s) + "\n" for s in "ac"))
+    (lists / "trainaug.txt").write_text("".join(line.format(s) + "\n" for s in (A, C)))
     data = find_masks(tmp_path)
     assert [mask.parent.name for _, mask in data.splits["train"]] == ["SegmentationClassAug"] * 2
     assert [mask.parent.name for _, mask in data.splits["val"]] == ["SegmentationClass"]
@@ -157,7 +175,7 @@ def test_voc_with_the_masks_of_sbd(tmp_path, line: str):
 
 def test_voc_list_of_files_that_are_not_there(tmp_path):
     write_voc(tmp_path)
-    (tmp_path / "ImageSets/Segmentation/val.txt").write_text("b\nnone\n")
+    (tmp_path / "ImageSets/Segmentation/val.txt").write_text(f"{B}\nnone\n")
     with pytest.raises(InputError, match=r"val\.txt lists 'none'"):
         find_masks(tmp_path)
 
@@ -173,12 +191,12 @@ def test_demo_set(tmp_path):
 
 def test_missing_halves_are_kept_apart(tmp_path):
     for split in ("train", "val"):
-        write_photo(tmp_path / split / "a.png")
-        write_mask(tmp_path / f"{split}annot/a.png", [0, 11])
+        write_photo(tmp_path / split / "0001TP_1.png")
+        write_mask(tmp_path / f"{split}annot/0001TP_1.png", [0, 11])
     write_photo(tmp_path / "train/lone.png")
     write_mask(tmp_path / "trainannot/widow.png", [0])
     data = find_masks(tmp_path)
-    assert stems(data, "train") == [("a", "a")]
+    assert stems(data, "train") == [("0001TP_1", "0001TP_1")]
     images, masks = data.unpaired["train"]
     assert ([path.name for path in images], [path.name for path in masks]) == (
         ["lone.png"],
@@ -196,8 +214,8 @@ def test_no_set_says_what_was_looked_for(tmp_path):
 
 
 def test_a_split_that_is_not_there(tmp_path):
-    write_photo(tmp_path / "val/a.png")
-    write_mask(tmp_path / "valannot/a.png", [0])
+    write_photo(tmp_path / "val/Seq05VD_1.png")
+    write_mask(tmp_path / "valannot/Seq05VD_1.png", [0])
     assert len(find_masks(tmp_path, need=("val",)).splits["val"]) == 1
     with pytest.raises(MissingFileError, match="no train split, only val"):
         find_masks(tmp_path)

@@ -1,13 +1,15 @@
 """Your own photos and masks: folders, class files, and what 0 and 255 mean."""
 
 import json
+import shutil
 
 import numpy as np
 import pytest
 from mask_folders import write_mask, write_pairs, write_photo
 from PIL import Image
 
-from mnv4_vision.core.errors import InputError
+from mnv4_vision.core.errors import InputError, MissingFileError
+from mnv4_vision.datasets import find_boxes_or_masks
 from mnv4_vision.datasets.masks import find_masks, read_mask
 
 
@@ -66,6 +68,7 @@ def test_other_names_of_val(tmp_path, name: str):
         ("labels.txt", "2 background\n0 cat\n1 dog", (2, 0, 1)),
         ("labelmap.txt", "# label:color_rgb:parts\nbackground:::\ncat:::\ndog:::", (0, 1, 2)),
         ("_classes.csv", "Pixel Value, Class\n0, background\n1, cat\n2, dog\n", (0, 1, 2)),
+        ("_classes.csv", "0, background\n1, cat\n2, dog\n", (0, 1, 2)),
         ("classes.json", '["background", "cat", "dog"]', (0, 1, 2)),
         ("classes.json", '{"background": 2, "cat": 1, "dog": 0}', (2, 1, 0)),
         ("classes.json", '{"2": "background", "1": "cat", "0": "dog"}', (2, 1, 0)),
@@ -102,6 +105,32 @@ def test_the_meaning_of_zero_is_guessed_and_said(tmp_path, values, num_classes, 
     assert "guessed" in data.describe(tmp_path)
 
 
+@pytest.mark.parametrize(
+    ("content", "name"),
+    [
+        ("0: sky\n7: Void\n255: sea\n", "classes.txt"),
+        ('{"sky": 0, "Void": 7, "sea": 255}', "classes.json"),
+    ],
+)
+def test_255_is_a_class_unless_its_name_says_otherwise(tmp_path, content: str, name: str):
+    data = find_masks(own_set(tmp_path, [0, 7, 255], content, name))
+    assert data.classes == ("sky", "Void", "sea")
+    assert data.encoding.labels(np.uint8([[0, 7, 255]])).tolist() == [[0, 1, 2]]
+    (tmp_path / name).write_text(content.replace("sea", "_ignore_"))
+    data = find_masks(tmp_path)
+    assert data.classes == ("sky", "Void")
+    assert data.encoding.labels(np.uint8([[0, 7, 255]])).tolist() == [[0, 1, 255]]
+
+
+def test_masks_of_all_splits_are_looked_at(tmp_path):
+    own_set(tmp_path, [0, 1], "a\nb\nc")
+    for index in range(60):
+        write_photo(tmp_path / f"images/train/{index}.jpg")
+        write_mask(tmp_path / f"masks/train/{index}.png", [1])
+    write_mask(tmp_path / "masks/val/a.png", [3])
+    assert find_masks(tmp_path).encoding.values == (1, 2, 3)
+
+
 def test_the_guess_is_the_same_for_every_split(tmp_path):
     own_set(tmp_path, [0, 1], "a\nb\nc")
     write_mask(tmp_path / "masks/train/a.png", [3])
@@ -117,6 +146,9 @@ def test_a_given_reduce_zero_label_wins(tmp_path):
     assert (data.encoding.values, data.encoding.ignored) == ((1, 2), (0, 255))
     assert "guessed" not in data.describe(tmp_path)
     assert find_masks(tmp_path, reduce_zero_label=False).encoding.values == (0, 1)
+    (tmp_path / "classes.json").write_text('{"a": 0, "b": 1}')
+    with pytest.raises(InputError, match="reduce_zero_label=True is for classes without values"):
+        find_masks(tmp_path, reduce_zero_label=True)
 
 
 COLOURS = [(0, 0, 0), (128, 0, 0), (0, 128, 255)]
@@ -126,6 +158,7 @@ COLOURS = [(0, 0, 0), (128, 0, 0), (0, 128, 255)]
     ("name", "content"),
     [
         ("labelmap.txt", "# label:color_rgb\nsky:0,0,0::\ncat:128,0,0::\nsea:0,128,255::\n"),
+        ("class_dict.csv", "name,r,g,b\nsky,0,0,0\ncat,128,0,0\nsea,0,128,255\n"),
         ("classes.json", json.dumps({"sky": COLOURS[0], "cat": COLOURS[1], "sea": COLOURS[2]})),
     ],
 )  # fmt: skip
@@ -159,6 +192,8 @@ def test_own_lists_in_the_layout_of_voc(tmp_path):
     lists.mkdir(parents=True)
     (lists / "Train.txt").write_text("a\n")
     (lists / "Validation.txt").write_text("b\n")
+    with pytest.raises(InputError, match="no class names"):
+        find_masks(tmp_path)
     (tmp_path / "labelmap.txt").write_text("background:0,0,0::\ncat:128,0,0::\n")
     data = find_masks(tmp_path)
     assert (data.format, data.classes) == ("folders", ("background", "cat"))
@@ -166,7 +201,9 @@ def test_own_lists_in_the_layout_of_voc(tmp_path):
 
 
 def test_a_class_file_makes_another_set_of_a_known_layout(tmp_path):
-    write_pairs(tmp_path, "{}", "{}annot", [0, 1])
+    for split in ("train", "val"):
+        write_photo(tmp_path / f"{split}/0001TP_1.png")
+        write_mask(tmp_path / f"{split}annot/0001TP_1.png", [0, 1])
     assert find_masks(tmp_path).format == "camvid"
     (tmp_path / "classes.txt").write_text("road\ncar")
     assert (data := find_masks(tmp_path)).classes == ("road", "car")
@@ -182,6 +219,11 @@ def test_a_class_file_makes_another_set_of_a_known_layout(tmp_path):
         ([0, 1, 9], "a\nb", "classes.txt", r"names 2 classes, but .* values 0, 1, 9"),
         ([(0, 0, 0), (9, 0, 7)], "a\nb", "classes.txt", r"coloured.*`a:r,g,b::`"),
         ([0, 1], "crack", "classes.txt", r"one class, 'crack'.*background"),
+        ([0, 1], '{"classes": {"crack": 1}, "ignored": [0]}', "classes.json", r"one class"),
+        (
+            *([0, 1], '{"classes": {"a": 0, "b": 1}, "reduce_zero_label": false}'),
+            *("classes.json", r"reduce_zero_label=False is for classes without values"),
+        ),
         ([0, 1], "", "classes.txt", r"classes\.txt is empty"),
         ([0, 1], "a\na", "classes.txt", r"'a' is listed twice"),
         ([0, 1], "a:1,2,3::\nb", "classes.txt", r"'b' has no colour"),
@@ -210,6 +252,18 @@ def test_masks_of_other_names_and_jpeg_masks(tmp_path):
     write_photo(tmp_path / "masks/train/a.jpg")
     with pytest.raises(InputError, match=r"as \.jpg, which changes values"):
         find_masks(tmp_path, need=("train",))
+
+
+@pytest.mark.parametrize("task", [None, "seg"])
+def test_folders_without_splits_are_named(tmp_path, task: str | None):
+    write_photo(tmp_path / "images/a.jpg")
+    write_mask(tmp_path / "masks/a.png", [0, 1])
+    with pytest.raises(MissingFileError, match=r"images and .*masks are not divided into train"):
+        find_boxes_or_masks(tmp_path, task)
+    own_set(tmp_path, [0, 1], "a\nb")
+    shutil.rmtree(tmp_path / "masks/val")
+    with pytest.raises(MissingFileError, match=r"has no val split, only train"):
+        find_boxes_or_masks(tmp_path, task)
 
 
 def test_two_images_of_one_name(tmp_path):

@@ -60,7 +60,11 @@ def in_colour(labels: np.ndarray) -> np.ndarray:
 
 
 def _write(
-    root: Path, images: str, masks: str, paint: Callable[[np.ndarray], np.ndarray] = np.asarray
+    root: Path,
+    images: str,
+    masks: str,
+    paint: Callable[[np.ndarray], np.ndarray] = np.asarray,
+    prefix: str = "",
 ) -> Path:
     """Write photos and masks; `{}` in the folders is the split."""
     for number, split in enumerate(("train", "val")):
@@ -70,14 +74,14 @@ def _write(
                 (images, ".jpg", picture(seed)),
                 (masks, ".png", paint(label_map(seed))),
             ):
-                path = root / folder.format(split) / f"{split}_{index}{suffix}"
+                path = root / folder.format(split) / f"{prefix}{split}_{index}{suffix}"
                 path.parent.mkdir(parents=True, exist_ok=True)
                 cv2.imwrite(str(path), pixels)
     return root
 
 
 def camvid(root: Path) -> Path:
-    return _write(root, "{}", "{}annot")
+    return _write(root, "{}", "{}annot", prefix="0001TP_")
 
 
 def indices(root: Path) -> Path:

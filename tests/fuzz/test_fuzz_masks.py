@@ -179,7 +179,7 @@ def test_masks_of_two_values_in_black_and_white(healthy, tmp_path):
 
 
 @pytest.mark.parametrize("layout", MAKERS)
-@pytest.mark.parametrize("pattern", ["train_*.png", "val_*.jpg"])
+@pytest.mark.parametrize("pattern", ["*train_*.png", "*val_*.jpg"])
 def test_splits_without_a_half_are_refused(healthy, tmp_path, layout, pattern):
     root = copy_of(healthy[layout], tmp_path / "set")
     files = list(root.rglob(pattern))

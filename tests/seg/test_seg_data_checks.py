@@ -93,6 +93,12 @@ def test_a_wrong_reduce_zero_label_of_the_config(tmp_path):
     assert "up to 3, one more than its 3 classes" in message(cfg, ("train",))
 
 
+def test_one_set_is_read_in_one_way(tmp_path):
+    cfg = config(write_set(tmp_path))
+    cfg.train_dataloader.dataset.reduce_zero_label = True
+    assert "reduce_zero_label differs between" in message(cfg)
+
+
 def test_heads_with_another_number_of_classes(tmp_path):
     cfg = config(write_set(tmp_path))
     cfg.model.decode_head.num_classes = 19

@@ -64,6 +64,9 @@ def test_chosen_classes_leave_the_others_ignored(root: Path):
     assert dataset.metainfo["palette"] == [[1, 2, 3], [4, 5, 6]]
     with pytest.raises(InputError, match="no class 'd'"):
         MaskDataset(root, "train", metainfo=dict(classes=("a", "d")))
+    for classes in (("a",), ("a", "b", "a")):
+        with pytest.raises(InputError, match="two classes or more, each once"):
+            MaskDataset(root, "train", metainfo=dict(classes=classes))
 
 
 def test_loader_workers_get_the_same_labels(root: Path):

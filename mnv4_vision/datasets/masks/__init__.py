@@ -2,7 +2,7 @@
 
 from mnv4_vision.datasets.masks.data import MaskData, MaskPair, Unpaired
 from mnv4_vision.datasets.masks.encoding import IGNORED, Colour, MaskEncoding
-from mnv4_vision.datasets.masks.find import find_masks
+from mnv4_vision.datasets.masks.find import NoMasksError, find_masks
 from mnv4_vision.datasets.masks.mask_checks import MaskSplit
 from mnv4_vision.datasets.masks.mask_statistics import (
     draw_mask_statistics,
@@ -22,6 +22,7 @@ __all__ = [
     "MaskReport",
     "MaskSplit",
     "MaskSummary",
+    "NoMasksError",
     "Unpaired",
     "draw_mask_statistics",
     "find_masks",

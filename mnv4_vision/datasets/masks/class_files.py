@@ -16,11 +16,13 @@ __all__ = ["CLASS_FILES", "ClassFile", "find_class_file"]
 # The last is Roboflow's, which it writes into every split's folder.
 CLASS_FILES = (
     *("classes.json", "classes.txt", "class_names.txt", "labelmap.txt", "labels.txt"),
-    *("_classes.csv", "train/_classes.csv"),
+    *("class_dict.csv", "_classes.csv", "train/_classes.csv"),
 )
-_COLOUR_LINE = re.compile(r"(.+?)\s*:\s*(\d+)\s*,\s*(\d+)\s*,\s*(\d+)\s*(?::.*)?")
+_COLOUR_LINE = re.compile(r"(.+?)\s*[:,]\s*(\d+)\s*,\s*(\d+)\s*,\s*(\d+)\s*(?::.*)?")
 _VALUE_LINE = re.compile(r"(\d+)\s*[\s:,;]\s*(\S.*)")
 _MAX_VALUE = (1 << 16) - 1
+# Names with which tools list the value 255.
+_NO_CLASS = frozenset({"void", "ignore", "ignored", "unlabeled", "unlabelled", "none", "no class"})
 _HOW = (
     'a list of names, or an object {"name": value or [r, g, b], ...}, or {"classes": either, '
     '"ignored": [values], "reduce_zero_label": true or false}'
@@ -51,7 +53,12 @@ class ClassFile:
         """Refuse names and values of which no labels can be made."""
         if not 1 <= len(self.names) <= MAX_CLASSES:
             raise InputError(
-                f"{self.path} names {len(self.names)} classes, allowed are 1 to {MAX_CLASSES}"
+                f"{self.path} names {len(self.names)} classes, allowed are 2 to {MAX_CLASSES}"
+            )
+        if len(self.names) == 1:
+            raise InputError(
+                f"{self.path} names one class, {self.names[0]!r}; a model needs two: name what the "
+                "other pixels show, too (background)"
             )
         _refuse_double(self.path, self.names)
         if self.values is not None:
@@ -59,11 +66,20 @@ class ClassFile:
             _refuse_double(self.path, everything)
             if len({isinstance(value, tuple) for value in everything}) > 1:
                 raise InputError(f"{self.path} mixes colours and numbers: give one of them")
+            if self.reduce_zero_label is not None:
+                raise InputError(self.refusal(self.reduce_zero_label))
 
     @property
     def in_colour(self) -> bool:
         """Whether it gives colours."""
         return self.values is not None and isinstance(self.values[0], tuple)
+
+    def refusal(self, reduce_zero_label: bool) -> str:
+        """Say that the values which the file gives leave nothing to reduce."""
+        return (
+            f"reduce_zero_label={reduce_zero_label} is for classes without values, but {self.path} "
+            "gives their values: leave it out, and list what is no class under `ignored`"
+        )
 
 
 def find_class_file(root: Path) -> ClassFile | None:
@@ -81,8 +97,8 @@ def find_class_file(root: Path) -> ClassFile | None:
 def _from_text(path: Path) -> ClassFile:
     lines = [line.strip() for line in read_text(path, "class file").splitlines()]
     lines = [line for line in lines if line and not line.startswith("#")]
-    if path.suffix == ".csv":
-        lines = lines[1:]  # Pixel Value, Class
+    if path.suffix == ".csv" and not any(map(str.isdecimal, lines[0] if lines else "")):
+        lines = lines[1:]  # "Pixel Value, Class", or "name,r,g,b"
     colours = [_COLOUR_LINE.fullmatch(line) for line in lines]
     numbers = [_VALUE_LINE.fullmatch(line) for line in lines]
     if not lines:
@@ -94,11 +110,7 @@ def _from_text(path: Path) -> ClassFile:
         line = lines[next(i for i, match in enumerate(colours) if not match)]
         raise InputError(f"{path}: {line!r} has no colour, other lines do: write `name:r,g,b::`")
     if all(numbers):
-        # Tools list the value of "no class" as 255.
-        pairs = [(int(match[1]), match[2]) for match in numbers if int(match[1]) != IGNORED]
-        return ClassFile(
-            path, tuple(name for _, name in pairs), tuple(_value(path, v) for v, _ in pairs)
-        )
+        return ClassFile(path, *_with_values(path, [(m[2], int(m[1])) for m in numbers]))
     return ClassFile(path, tuple(line.rstrip(":").strip() for line in lines))
 
 
@@ -124,12 +136,25 @@ def _from_json(path: Path) -> ClassFile:
 
 def _names_and_values(path: Path, content: Any) -> tuple[tuple[str, ...], tuple[Value, ...] | None]:
     if isinstance(content, dict) and content:
-        if all(key.isdecimal() and isinstance(name, str) for key, name in content.items()):
-            content = {name: int(key) for key, name in content.items()}  # {"0": "name"}
-        return tuple(content), tuple(_value(path, value) for value in content.values())
+        pairs = list(content.items())
+        if all(key.isdecimal() and isinstance(name, str) for key, name in pairs):
+            pairs = [(name, int(key)) for key, name in pairs]  # {"0": "name"}
+        return _with_values(path, pairs)
     if isinstance(content, list) and content and all(isinstance(n, str) for n in content):
         return tuple(content), None
     raise InputError(f"{path}: a class file is {_HOW}")
+
+
+def _with_values(
+    path: Path, pairs: Sequence[tuple[str, Any]]
+) -> tuple[tuple[str, ...], tuple[Value, ...]]:
+    """Return names and values, without a 255 that is named as no class."""
+    kept = [
+        (name, _value(path, value))
+        for name, value in pairs
+        if value != IGNORED or name.casefold().strip("_") not in _NO_CLASS
+    ]
+    return tuple(name for name, _ in kept), tuple(value for _, value in kept)
 
 
 def _value(path: Path, value: Any) -> Value:

@@ -36,9 +36,10 @@ class MaskData:
         classes: Names in label order.
         palette: An RGB colour for each class, to draw it with.
         encoding: The values of the mask files.
+        zero_is_none: Whether 0 is no class in the masks as the set was published; None for own
+            data. `encoding` may say otherwise where the caller insists.
         splits: The pairs of each split, sorted by name.
         unpaired: Of each split the images without mask and the masks without image.
-        warnings: What is odd, but does not stop a training.
     """
 
     root: Path
@@ -49,10 +50,9 @@ class MaskData:
     encoding: MaskEncoding
     splits: Mapping[str, tuple[MaskPair, ...]]
     unpaired: Mapping[str, Unpaired] = field(default_factory=dict)
-    warnings: tuple[str, ...] = ()
+    zero_is_none: bool | None = None
 
     def describe(self, root: Path | str) -> str:
-        """Say what was found at `root`, and the warnings, a line each."""
+        """Say what was found at `root`."""
         sizes = ", ".join(f"{split} {len(pairs)}" for split, pairs in self.splits.items())
-        first = f"{root}: {self.name}, {len(self.classes)} classes; {sizes}"
-        return "\n".join([first, *(f"warning  {text}" for text in self.warnings)])
+        return f"{root}: {self.name}, {len(self.classes)} classes; {sizes}"

@@ -66,7 +66,7 @@ class MaskEncoding:
         return (
             f"holds {shown}{more} ({unknown.sum()} pixels), allowed are the values of the "
             f"{len(self.values)} classes ({_say_values(self.values)}) and "
-            f"{_say_values(self.ignored) or 'nothing'} for no class{self._advise(values)}"
+            f"{_say_values(self.ignored)} for no class{self._advise(values)}"
         )
 
     def _advise(self, unknown: np.ndarray) -> str:
@@ -99,6 +99,9 @@ def _packed(mask: np.ndarray) -> np.ndarray:
 
 
 def _say_values(values: tuple) -> str:
-    if len(values) > 2 and isinstance(values[0], int) and values[-1] - values[0] == len(values) - 1:
-        return f"{values[0]} to {values[-1]}"
+    if not values:
+        return "nothing"
+    first, last = values[0], values[-1]
+    if len(values) > 2 and isinstance(first, int) and values == tuple(range(first, last + 1)):
+        return f"{first} to {last}"
     return ", ".join(map(str, values[:6])) + (", ..." if len(values) > 6 else "")

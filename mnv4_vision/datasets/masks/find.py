@@ -6,7 +6,7 @@ from mnv4_vision.core.errors import MissingFileError, join_names
 from mnv4_vision.datasets.formats.layout import data_folder
 from mnv4_vision.datasets.masks.class_files import CLASS_FILES, ClassFile, find_class_file
 from mnv4_vision.datasets.masks.data import MaskData, MaskPair, Unpaired
-from mnv4_vision.datasets.masks.folders import FOLDERS, find_folders
+from mnv4_vision.datasets.masks.folders import FOLDERS, find_folders, find_undivided
 from mnv4_vision.datasets.masks.guess import ask_for_classes, encoding_of, with_zero_label
 from mnv4_vision.datasets.masks.known import default_palette
 from mnv4_vision.datasets.masks.layouts import (
@@ -18,13 +18,17 @@ from mnv4_vision.datasets.masks.layouts import (
     find_voc_splits,
 )
 
-__all__ = ["MASK_LAYOUTS", "find_masks"]
+__all__ = ["MASK_LAYOUTS", "NoMasksError", "find_masks"]
 
 MASK_LAYOUTS = (
     "ADE20K (images/validation, annotations/validation), Cityscapes (leftImg8bit, gtFine), Pascal "
     "VOC 2012 (ImageSets/Segmentation), COCO-Stuff (stuffthingmaps, train2017), COCO panoptic "
     "(semantic_masks), CamVid (train, trainannot)"
 )
+
+
+class NoMasksError(MissingFileError):
+    """A folder holds nothing that looks like photos with masks."""
 
 
 def find_masks(
@@ -42,7 +46,8 @@ def find_masks(
             default a published set's own convention; for other data it is guessed and said.
 
     Raises:
-        MissingFileError: No layout fits; the message lists what was looked for.
+        NoMasksError: No layout fits; the message lists what was looked for.
+        MissingFileError: There is no such folder, or no such split.
         InputError: A file is wrong, or the classes cannot be told: the message says what to write.
     """
     root = data_folder(root)
@@ -59,22 +64,24 @@ def find_masks(
         if not data.splits.get(split):
             here = join_names([name for name, pairs in data.splits.items() if pairs])
             raise MissingFileError(
-                f"{root} ({data.name}) has no {split} split, only {here or 'masks without image'}"
+                f"{root} has no {split} split, only {here or 'masks without image'} ({data.name})"
             )
     return data
 
 
 def _published(root: Path, found: Found, choice: bool | None) -> MaskData:
-    classes, palette, encoding = found.known
-    encoding, words = with_zero_label(encoding, choice, found.name)
+    classes, palette, published = found.known
+    encoding, words = with_zero_label(published, choice, found.name)
     name = f"{found.name}, {words}" if words else found.name
-    return MaskData(root, name, found.format, classes, palette, encoding, *_files(found.splits))
+    files = _files(found.splits)
+    zero_is_none = 0 in published.ignored
+    return MaskData(root, name, found.format, classes, palette, encoding, *files, zero_is_none)
 
 
 def _own(root: Path, file: ClassFile | None, choice: bool | None) -> MaskData:
     name, splits = find_folders(root) or find_voc_splits(root) or ("", {})
     if not splits:
-        raise MissingFileError(_nothing_found(root))
+        raise _nothing_found(root)
     masks = [pair.mask for pairs, _ in splits.values() for pair in pairs]
     if file is None:
         raise ask_for_classes(root, masks)
@@ -91,9 +98,15 @@ def _files(
     return pairs, {split: unpaired for split, (_, unpaired) in splits.items()}
 
 
-def _nothing_found(root: Path) -> str:
+def _nothing_found(root: Path) -> MissingFileError:
+    if undivided := find_undivided(root):
+        images, masks = undivided
+        return MissingFileError(
+            f"{images} and {masks} are not divided into train and val: move the files of each into "
+            "its subfolders train and val"
+        )
     here = join_names(sorted(entry.name for entry in root.iterdir()), 8)
-    return (
+    return NoMasksError(
         f"no images with masks in {root.resolve()}, which holds {here or 'nothing'}. Own data: "
         f"{', or '.join(FOLDERS)}, and the same for val, with {CLASS_FILES[1]}. Looked for "
         f"{MASK_LAYOUTS} too"

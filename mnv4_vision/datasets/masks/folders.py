@@ -11,7 +11,7 @@ from mnv4_vision.datasets.masks.layouts import Splits
 from mnv4_vision.datasets.masks.listing import SPLIT_WORDS, Stems, has_files, list_stems, pair_files
 from mnv4_vision.datasets.masks.reading import MASK_SUFFIXES
 
-__all__ = ["FOLDERS", "find_folders"]
+__all__ = ["FOLDERS", "find_folders", "find_undivided"]
 
 _IMAGES = ("images", "image", "imgs", "img", "img_dir", "JPEGImages")
 _MASKS = (
@@ -45,6 +45,11 @@ def find_folders(root: Path) -> tuple[str, Splits] | None:
             name = name or f"{images.relative_to(root)}/ and {masks.relative_to(root)}/"
             break
     return (name, splits) if splits else None
+
+
+def find_undivided(root: Path) -> tuple[Path, Path] | None:
+    """Return folders of photos and of masks below `root` that know no splits."""
+    return next(_candidates(root, ""), None)
 
 
 def _candidates(root: Path, word: str) -> Iterator[tuple[Path, Path]]:

@@ -35,11 +35,12 @@ def look_at(masks: Sequence[Path], *, palette_colours: bool = False) -> Seen:
         masks: All masks of the set.
         palette_colours: Whether palette images count as coloured.
     """
-    step = max(1, len(masks) // _NUM_SAMPLES)
+    num_masks = min(len(masks), _NUM_SAMPLES)
     values: set[int] = set()
     colours: set[Colour] = set()
     largest = None
-    for path in (sample := masks[::step][:_NUM_SAMPLES]):
+    for place in range(num_masks):
+        path = masks[place * len(masks) // num_masks]
         try:
             mask = read_values(path, palette_colours=palette_colours)
         except InputError:
@@ -51,7 +52,7 @@ def look_at(masks: Sequence[Path], *, palette_colours: bool = False) -> Seen:
             values |= own
         else:
             colours |= {tuple(colour) for colour in np.unique(mask.reshape(-1, 3), axis=0).tolist()}
-    return Seen(frozenset(values), frozenset(colours), len(sample), largest)
+    return Seen(frozenset(values), frozenset(colours), num_masks, largest)
 
 
 def encoding_of(
@@ -67,6 +68,8 @@ def encoding_of(
     Raises:
         InputError: Values and classes do not fit.
     """
+    if file.values is not None and reduce_zero_label is not None:
+        raise InputError(file.refusal(reduce_zero_label))
     if file.in_colour:
         return _by_colour(file, masks)
     if file.values is not None:
@@ -98,11 +101,6 @@ def _guess(file: ClassFile, seen: Seen) -> tuple[MaskEncoding, str]:
         raise InputError(
             f"the masks are coloured, with {_say(seen)}, but {file.path} has no colours: write "
             f"its lines as `{file.names[0]}:r,g,b::`"
-        )
-    if count == 1:
-        raise InputError(
-            f"{file.path} names one class, {file.names[0]!r}; a model needs two: name what is 0 in "
-            "the masks too, as the first line (background)"
         )
     if count == 2 and seen.values <= {0, IGNORED} and IGNORED in seen.values:
         words = f"0 is {file.names[0]!r} and 255 {file.names[1]!r}, {why}"

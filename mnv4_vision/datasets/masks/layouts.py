@@ -1,5 +1,6 @@
 """Where the published sets keep photos and masks."""
 
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -135,11 +136,16 @@ def _first_complete(
     return "", {}
 
 
+# Its four videos: the layout serves other sets, too, whose names these are not.
+_CAMVID_FILES = ("0001TP_*.png", "0006R0_*.png", "0016E5_*.png", "Seq05VD_*.png")
+
+
 def _camvid(root: Path) -> Found | None:
     splits: Splits = {}
     for split in ("train", "val", "test"):
-        if (root / f"{split}annot").is_dir():
-            splits[split] = pair_files(root / split, root / f"{split}annot")
+        masks = root / f"{split}annot"
+        if any(next(masks.glob(name), None) for name in _CAMVID_FILES):
+            splits[split] = pair_files(root / split, masks)
     if not splits:
         return None
     return Found("CamVid in SegNet's split", "camvid", known.camvid(), splits)
@@ -155,9 +161,15 @@ def _demo(root: Path) -> Found | None:
     return Found("the demo set", "demo", known.demo(), splits) if splits else None
 
 
+_VOC_STEM = re.compile(r"20\d\d_\d{6}")
+
+
 def _voc(root: Path) -> Found | None:
     voc = find_voc_splits(root)
-    if voc is None or not voc[1]:
+    # The layout serves other sets, too; VOC's files are named by year and number.
+    if voc is None or not any(
+        _VOC_STEM.fullmatch(pair.mask.stem) for pairs, _ in voc[1].values() for pair in pairs
+    ):
         return None
     classes = known.from_mmseg("PascalVOCDataset", "voc2012")
     return Found(f"Pascal VOC 2012{voc[0]}", "voc2012", classes, voc[1])

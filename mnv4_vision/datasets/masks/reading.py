@@ -29,10 +29,12 @@ def read_mask(path: Path | str, *, in_colour: bool = False) -> np.ndarray:
 
     Raises:
         MissingFileError: There is no such file.
-        InputError: Damaged, or coloured where indices are wanted.
+        InputError: Damaged, coloured where indices are wanted, or colours of 16 bits.
     """
     mask = read_values(path, palette_colours=in_colour)
     if in_colour:
+        if mask.dtype != np.uint8:
+            raise InputError(f"mask {path} has 16 bits a channel: write its colours with 8")
         return mask if mask.ndim == 3 else np.repeat(mask[..., None], 3, axis=2)
     if mask.ndim == 3:
         raise InputError(

@@ -18,7 +18,7 @@ from mnv4_vision.datasets.verification.report import Report
 
 __all__ = ["MaskReport", "splits_of", "verify_masks"]
 
-_CHECKS_VERSION = 1  # of what is found and how it is said; another one makes old results unused
+_CHECKS_VERSION = 2  # of what is found and how it is said; another one makes old results unused
 
 
 class MaskReport(Report):
@@ -79,7 +79,7 @@ def _key(splits: Mapping[str, MaskSplit], decode: bool | None) -> str:
     digest = hashlib.sha256(f"masks {_CHECKS_VERSION} {decode}".encode())
     for split, files in splits.items():
         data = files.data
-        parts = (split, files.skips_bad_images, data.format, data.classes, data.encoding)
+        parts = (split, files.skips_bad_images, data.zero_is_none, data.classes, data.encoding)
         digest.update(repr((*parts, files.unpaired)).encode("utf-8", "surrogateescape"))
         for image, mask in files.pairs:
             digest.update(f"{image}\0{mask}\0".encode("utf-8", "surrogateescape"))

@@ -1,4 +1,4 @@
-"""Whether 0 in the masks is a class or none, held against the format and against the values."""
+"""Whether 0 in the masks is a class or none, held against what is published and the values."""
 
 from collections.abc import Mapping
 
@@ -8,15 +8,6 @@ from mnv4_vision.datasets.masks.mask_checks import MaskSplit
 from mnv4_vision.datasets.verification.findings import ALWAYS_WARNING, Findings
 
 __all__ = ["check_zero_label"]
-
-# Formats to whether 0 is "no class" in their masks.
-_ZERO_IS_NONE = {
-    "ade20k": True,
-    "camvid": False,
-    "coco_panoptic": True,
-    "coco_stuff": False,
-    "voc2012": False,
-}
 
 
 def check_zero_label(
@@ -36,18 +27,17 @@ def check_zero_label(
         together = set().union(
             *(values[name] for name, other in splits.items() if other.data == files.data)
         )
-        fault = _format_fault(files.data) or _values_fault(files.data, together)
+        fault = _published_fault(files.data) or _values_fault(files.data, together)
         doubt = None if fault else _doubt(files.data, together)
         if (what := fault or doubt) and what not in told:
             findings.add("zero_label", split, 1, what, ALWAYS_WARNING if doubt else None)
         told.add(what)
 
 
-def _format_fault(data: MaskData) -> str | None:
-    expected, given = _ZERO_IS_NONE.get(data.format), _zero_is_none(data)
-    if expected is None or expected == given:
+def _published_fault(data: MaskData) -> str | None:
+    if data.zero_is_none in (None, 0 in data.encoding.ignored):
         return None
-    if expected:
+    if data.zero_is_none:
         zero = data.classes[data.encoding.values.index(0)] if 0 in data.encoding.values else "?"
         return (
             f"{data.root} is {data.name}, where 0 in the masks is no class, but "
@@ -75,7 +65,7 @@ def _doubt(data: MaskData, values: set[int]) -> str | None:
     """Say that the masks may number their classes from 0."""
     num_classes = len(data.classes)
     if (
-        data.format not in _ZERO_IS_NONE
+        data.zero_is_none is None
         and _is_range(data, 1)
         and 0 in values
         and max(values - {IGNORED}, default=0) == num_classes - 1
@@ -86,10 +76,6 @@ def _doubt(data: MaskData, values: set[int]) -> str | None:
             "set reduce_zero_label=False"
         )
     return None
-
-
-def _zero_is_none(data: MaskData) -> bool:
-    return 0 in data.encoding.ignored
 
 
 def _is_range(data: MaskData, first: int) -> bool:
