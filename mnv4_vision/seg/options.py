@@ -10,6 +10,7 @@ from mmseg.registry import MODELS, TASK_UTILS
 from mmseg.structures.sampler import OHEMPixelSampler
 from torch import Tensor
 
+from mnv4_vision.core.engine.contract import backbone_contract
 from mnv4_vision.core.errors import InputError
 
 __all__ = ["OPTIONS", "AuxiliaryHead", "HardPixelSampler", "apply_options"]
@@ -83,12 +84,18 @@ def _add_auxiliary(cfg: Config, option: ConfigDict) -> None:
     backbone, head = cfg.model.backbone, cfg.model.decode_head
     if cfg.model.get("auxiliary_head"):
         raise InputError("auxiliary: the model has an auxiliary_head already")
-    if "out_indices" not in backbone:
-        raise InputError(f"auxiliary: {backbone.type} in model.backbone has no out_indices")
+    if backbone_contract(cfg) is None or "out_indices" not in backbone:
+        raise InputError(
+            "auxiliary: the backbone does not say which of its maps is C4: set "
+            "model.auxiliary_head instead"
+        )
     read = list(backbone.out_indices)
     maps = sorted({*read, C4})
-    places = head.get("in_index", list(range(len(read))))
-    head.in_index = [maps.index(read[place]) for place in places]
+    if isinstance(head.in_channels, int):
+        head.in_index = maps.index(read[head.get("in_index", -1)])
+    else:
+        places = head.get("in_index", range(len(read)))
+        head.in_index = [maps.index(read[place]) for place in places]
     backbone.out_indices = tuple(maps)
     cfg.model.auxiliary_head = ConfigDict(
         option, in_channels=0, in_index=maps.index(C4), num_classes=head.num_classes

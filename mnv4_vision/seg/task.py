@@ -115,9 +115,9 @@ class SegmentationTask(Task):
 
 
 def heads_of(cfg: Config) -> list[ConfigDict]:
-    """Return the decode head and the auxiliary ones in `cfg`."""
-    auxiliary = cfg.model.get("auxiliary_head") or []
-    return [cfg.model.decode_head, *(auxiliary if isinstance(auxiliary, list) else [auxiliary])]
+    """Return the decode head, or the heads of a cascade, and the auxiliary ones in `cfg`."""
+    groups = (cfg.model.get(name) or [] for name in ("decode_head", "auxiliary_head"))
+    return [head for group in groups for head in (group if isinstance(group, list) else [group])]
 
 
 def _followed(head: ConfigDict, channels: Sequence[int]) -> int | list[int]:

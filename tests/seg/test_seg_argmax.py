@@ -108,11 +108,18 @@ def test_memory_follows_the_coarse_logits():
     assert largest.bytes == 150 * 512 * 512 * 4
 
 
-def test_exports_with_static_shapes():
-    class Labels(torch.nn.Module):
-        def forward(self, logits):
-            return interpolated_argmax(logits, (40, 52))
+class Labels(torch.nn.Module):
+    def forward(self, logits):
+        return interpolated_argmax(logits, (40, 52))
 
+
+def test_a_trace_is_right_for_other_logits():
+    logits = make_logits(6, 12, 16)
+    traced = torch.jit.trace(Labels(), logits)
+    assert torch.equal(traced(logits.flip(1)), plain(logits.flip(1), (40, 52)))
+
+
+def test_exports_with_static_shapes():
     logits = make_logits(6, 12, 16)
     program = torch.export.export(Labels(), (logits,))
     assert not any("nonzero" in str(node.target) for node in program.graph.nodes)

@@ -7,6 +7,7 @@ from torch import nn
 from torchvision.models.segmentation.lraspp import LRASPPHead
 
 from mnv4_vision.core.backbones.layers import ConvNormAct
+from mnv4_vision.core.errors import InputError
 from mnv4_vision.seg.models import DeepLabHead, MobileLRASPPHead
 from mnv4_vision.seg.models.deeplab import SeparableASPP
 
@@ -77,3 +78,17 @@ def test_rates_follow_the_output_stride(output_stride, rates):
     convs = [branch[0].conv for branch in list(head.aspp.branches)[1:]]
     assert [conv.dilation for conv in convs] == [(rate, rate) for rate in rates]
     assert [conv.padding for conv in convs] == [(rate, rate) for rate in rates]
+
+
+@pytest.mark.parametrize(
+    ("setting", "words"),
+    [
+        (dict(norm_cfg=dict(type="SyncBN")), "has no use for norm_cfg.*sync_bn"),
+        (dict(input_transform="resize_concat"), "has no use for input_transform"),
+        (dict(dilations=(0, 6)), r"dilations=\(0, 6\); it takes rates from 1"),
+        (dict(dilations=()), r"dilations=\(\)"),
+    ],
+)
+def test_settings_without_effect_are_refused(setting, words):
+    with pytest.raises(InputError, match=words):
+        DeepLabHead([24, 40], 16, num_classes=3, **setting)

@@ -5,6 +5,7 @@ import torch
 from mmengine.config import Config
 from mmengine.structures import PixelData
 from mmengine.utils import get_object_from_string
+from mmseg.models import MobileNetV3
 from mmseg.models.decode_heads import FCNHead
 from mmseg.structures import SegDataSample
 from torch.nn import functional
@@ -125,6 +126,22 @@ def test_auxiliary_head_reads_c4_and_the_decode_head_its_old_maps():
     assert before.model.backbone.out_indices == (2, 3, 4)
     assert before.model.decode_head.in_index == [0, 1]
     assert before.model.auxiliary_head.in_index == 1
+
+
+def test_auxiliary_head_beside_one_of_a_single_map():
+    cfg = config(auxiliary=True)
+    cfg.model.backbone.out_indices = (2, 4)
+    cfg.model.decode_head = dict(type=FCNHead, in_channels=48, num_classes=CLASSES)
+    apply_options(cfg)
+    assert cfg.model.backbone.out_indices == (2, 3, 4)
+    assert cfg.model.decode_head.in_index == 2
+
+
+def test_auxiliary_head_needs_to_know_c4():
+    cfg = config(auxiliary=True)
+    cfg.model.backbone = dict(type=MobileNetV3, arch="large", out_indices=(1, 3, 16))
+    with pytest.raises(InputError, match="does not say which of its maps is C4"):
+        apply_options(cfg)
 
 
 def test_auxiliary_loss_has_its_weight():

@@ -52,8 +52,8 @@ def interpolated_argmax(
     """Return `interpolate(logits, size, mode="bilinear").argmax(1)` in little memory.
 
     The same labels, except where two classes tie within float32 rounding; of equal ones the first
-    wins. Any factor of enlargement or reduction. While it is exported or compiled it is literally
-    those two operations, whose shapes do not depend on the data.
+    wins. Any factor of enlargement or reduction. While it is exported, compiled or traced it is
+    literally those two operations, whose shapes do not depend on the data.
 
     Args:
         logits: `(B, C, h, w)`; fastest in channels-last layout.
@@ -65,7 +65,7 @@ def interpolated_argmax(
     Returns:
         `(B, H, W)` labels, uint8 for up to 255 classes, else int64.
     """
-    if spans is None and torch.compiler.is_compiling():
+    if spans is None and (torch.compiler.is_compiling() or torch.jit.is_tracing()):
         logits = functional.interpolate(logits, size, mode="bilinear", align_corners=align_corners)
         return logits.argmax(1)
     lows = logits.shape[2:]

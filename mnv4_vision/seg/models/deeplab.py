@@ -4,13 +4,13 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
-from mmseg.models.decode_heads.decode_head import BaseDecodeHead
 from mmseg.registry import MODELS
 from torch import Tensor, nn
 from torch.nn import functional
 
 from mnv4_vision.core.backbones.layers import ConvNormAct
 from mnv4_vision.core.errors import InputError
+from mnv4_vision.seg.models.decode_head import MobileDecodeHead
 
 __all__ = ["DeepLabHead", "SeparableASPP"]
 
@@ -60,7 +60,7 @@ class SeparableASPP(nn.Module):
 
 
 @MODELS.register_module()
-class DeepLabHead(BaseDecodeHead):
+class DeepLabHead(MobileDecodeHead):
     """The head of DeepLabV3, and with a second, finer map before the last one of DeepLabV3+.
 
     Args:
@@ -69,11 +69,10 @@ class DeepLabHead(BaseDecodeHead):
         low_level_channels: Width to which the finer map is reduced.
         dilations: Rates of the atrous branches at output stride 16; they grow as maps get finer.
         output_stride: Stride of the last map.
-        in_index: Positions of the maps in the backbone's tuple; by default all.
-        **kwargs: mmseg's `BaseDecodeHead`: `num_classes`, `dropout_ratio`, `loss_decode`, ...
+        **kwargs: See `MobileDecodeHead`.
 
     Raises:
-        InputError: More than two maps, or rates below 1.
+        InputError: More than two maps, no rates, or rates below 1.
     """
 
     def __init__(
@@ -84,21 +83,16 @@ class DeepLabHead(BaseDecodeHead):
         low_level_channels: int = 48,
         dilations: Sequence[int] = (6, 12, 18),
         output_stride: int = 16,
-        in_index: Sequence[int] | None = None,
         **kwargs: Any,
     ) -> None:
-        super().__init__(
-            list(in_channels),
-            channels,
-            in_index=list(range(len(in_channels)) if in_index is None else in_index),
-            input_transform="multiple_select",
-            **kwargs,
-        )
+        super().__init__(in_channels, channels, **kwargs)
         if len(in_channels) not in (1, 2):
             raise InputError(
                 f"DeepLabHead: in_channels={tuple(in_channels)}; it takes one map (DeepLabV3) or "
                 "two (V3+, the finer one first)"
             )
+        if not dilations or min(dilations) < 1:
+            raise InputError(f"DeepLabHead: dilations={tuple(dilations)}; it takes rates from 1")
         rates = [max(1, round(rate * RATES_STRIDE / output_stride)) for rate in dilations]
         self.aspp = SeparableASPP(in_channels[-1], channels, rates)
         self.reduce_low = self.decoder = None

@@ -3,19 +3,19 @@
 from collections.abc import Sequence
 from typing import Any
 
-from mmseg.models.decode_heads.decode_head import BaseDecodeHead
 from mmseg.registry import MODELS
 from torch import Tensor, nn
 from torch.nn import functional
 
 from mnv4_vision.core.backbones.layers import ConvNormAct
 from mnv4_vision.core.errors import InputError
+from mnv4_vision.seg.models.decode_head import MobileDecodeHead
 
 __all__ = ["MobileLRASPPHead"]
 
 
 @MODELS.register_module()
-class MobileLRASPPHead(BaseDecodeHead):
+class MobileLRASPPHead(MobileDecodeHead):
     """LR-ASPP as the paper has it; mmseg's `LRASPPHead` is another network.
 
     The last map goes through a 1x1 convolution gated by a pooled sigmoid branch, and is classified;
@@ -27,8 +27,7 @@ class MobileLRASPPHead(BaseDecodeHead):
     Args:
         in_channels: Channels of the maps, finest first; the paper's are `(C3, C5)`.
         channels: Width of the last map's branch.
-        in_index: Positions of the maps in the backbone's tuple; by default all.
-        **kwargs: mmseg's `BaseDecodeHead`: `num_classes`, `dropout_ratio`, `loss_decode`, ...
+        **kwargs: See `MobileDecodeHead`.
 
     Raises:
         InputError: Fewer than two maps.
@@ -38,17 +37,9 @@ class MobileLRASPPHead(BaseDecodeHead):
         self,
         in_channels: Sequence[int],
         channels: int = 128,
-        *,
-        in_index: Sequence[int] | None = None,
         **kwargs: Any,
     ) -> None:
-        super().__init__(
-            list(in_channels),
-            channels,
-            in_index=list(range(len(in_channels)) if in_index is None else in_index),
-            input_transform="multiple_select",
-            **kwargs,
-        )
+        super().__init__(in_channels, channels, **kwargs)
         if len(in_channels) < 2:
             raise InputError(
                 f"MobileLRASPPHead: in_channels={tuple(in_channels)}; it takes a finer map, too: "
