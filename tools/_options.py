@@ -6,7 +6,14 @@ import os
 from pathlib import Path
 from typing import Any
 
-__all__ = ["add_run_flags", "expanded", "expanded_path", "positive", "run_options"]
+__all__ = [
+    "add_cfg_options",
+    "add_run_flags",
+    "expanded",
+    "expanded_path",
+    "positive",
+    "run_options",
+]
 
 
 class _CfgOptions(argparse.Action):
@@ -64,6 +71,11 @@ def add_run_flags(parser: argparse.ArgumentParser, default_work_dir: str) -> Non
         help="distributed runs: pytorch with torchrun (default: none)",
     )
     parser.add_argument("--seed", type=int, help="seed of every random generator (default: 0)")
+    add_cfg_options(parser)
+
+
+def add_cfg_options(parser: argparse.ArgumentParser) -> None:
+    """Add `--cfg-options`."""
     parser.add_argument(
         "--cfg-options",
         nargs="+",

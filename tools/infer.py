@@ -6,7 +6,7 @@ Example: python tools/infer.py work_dirs/demo/config.py work_dirs/demo photos/ -
 import argparse
 
 from _cli import run_cli
-from _options import expanded, run_options
+from _options import add_cfg_options, expanded, run_options
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -23,6 +23,7 @@ def build_parser() -> argparse.ArgumentParser:
         "--score-threshold", type=float, default=0.3, help="of detectors; default: 0.3"
     )
     parser.add_argument("--device", help="cpu, cuda, cuda:1, ... (default: a GPU if there is one)")
+    add_cfg_options(parser)
     return parser
 
 

@@ -73,6 +73,13 @@ def test_infer_writes_labels_of_the_photos_size(trained, data, run_here, tmp_pat
         assert labels.max() < len(CLASSES)
 
 
+def test_infer_takes_settings_of_the_model(trained, data, run_here, tmp_path):
+    line = last_line(run_here("infer", trained / "config.py", trained, data / "val", "--out",
+                              tmp_path, "--cfg-options", "model.test_cfg.flip=maybe",
+                              status=2))  # fmt: skip
+    assert "model.test_cfg.flip='maybe'; it takes True or False" in line
+
+
 def test_resumed_training_ends_like_an_uninterrupted_one(trained, data, run_here, tmp_path):
     half = tmp_path / "half"
     half.mkdir()

@@ -80,6 +80,7 @@ def test_crop_is_not_all_of_one_class():
         ((60, 40), (60, 40), (60, 40)),
         ((60, 40), (80, 80), (120, 80)),
         ((40, 60), (30, 20), (30, 45)),
+        ((60, 1), (20, 20), (80, 1)),  # not (1200, 20)
     ],
 )
 def test_cover_resize(size, scale, expected):
@@ -90,8 +91,15 @@ def test_cover_resize(size, scale, expected):
 
 
 @pytest.mark.parametrize(
-    "wrong", [dict(ratio_range=(0, 1)), dict(cat_max_ratio=1.5), dict(flip_prob=-1)]
+    "wrong",
+    [
+        dict(ratio_range=(0, 1)),
+        dict(cat_max_ratio=1.5),
+        dict(flip_prob=-1),
+        dict(crop_size=64),
+        dict(scale=(0, 9)),
+    ],
 )
 def test_wrong_values(wrong):
     with pytest.raises(InputError, match=next(iter(wrong))):
-        RandomScaleCropFlip((32, 32), **wrong)
+        RandomScaleCropFlip(**dict(scale=(32, 32)) | wrong)

@@ -52,8 +52,9 @@ def test_page_and_numbers(evaluated, tmp_path):
     (tmp_path / "metrics.jsonl").write_text("".join(json.dumps(row) + "\n" for row in history))
     write = report_writer(OneRunner(metric, "data/own"), tmp_path / "best.pth")
     page = tmp_path / "out" / "report.html"
-    write(page, metrics | {"loss": 1.2345, "decode.loss_ce": 1.2345})
+    write(page, metrics | {"loss": 1.2345, "decode.loss_ce": 1.2345, "other metric": 98.7654})
     text = page.read_text()
+    assert "other metric" not in text  # it is no loss
     for word in (f"{metrics['seg/mIoU']:.3f}", "1.234", "road &amp; track", "data/own", "best.pth",
                  "configs/seg/own.py", f"no picture: image {metric.worst[0].file}"):  # fmt: skip
         assert word in text

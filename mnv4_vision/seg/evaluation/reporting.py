@@ -38,8 +38,8 @@ def report_writer(runner: Runner, checkpoint: Path) -> Callable[[Path, Mapping[s
             worst=metric.worst,
             palette=meta.get("palette") or default_palette(len(meta["classes"])),
             history=checkpoint.parent / "metrics.jsonl",
-            # ValLossHook's; scores have a prefix.
-            losses={name: value for name, value in results.items() if "/" not in name},
+            # ValLossHook's; scores have a prefix, as `seg/IoU/gloss` has.
+            losses={n: v for n, v in results.items() if "loss" in n and "/" not in n},
             provenance={
                 "config": runner.cfg.filename,
                 "checkpoint": checkpoint,

@@ -23,7 +23,7 @@ class SegmentationScores:
     """Scores in 0..1 of a set of images, from the sum of their confusion matrices.
 
     Classes that occur neither in the masks nor in the predictions have no IoU and count in no
-    mean, as in mmseg and ADE20K's benchmark; a class that is only predicted counts as IoU 0.
+    mean, as in mmseg; a class that is only predicted counts as IoU 0.
 
     Attributes:
         classes: names of the K classes.

@@ -1,5 +1,7 @@
 """Resizing, cropping and mirroring of a photo together with its label map."""
 
+from typing import Any
+
 import cv2
 import numpy as np
 from mmcv.transforms import BaseTransform
@@ -12,6 +14,7 @@ __all__ = ["CoverResize", "RandomScaleCropFlip"]
 IGNORED = 255
 GREY = (114, 114, 114)  # beyond the photo's border, as in detection
 CROP_TRIES = 10
+LONGEST = 4
 INTERPOLATION = (cv2.INTER_LINEAR, cv2.INTER_AREA)  # by whether it shrinks by more than two
 
 
@@ -19,20 +22,22 @@ INTERPOLATION = (cv2.INTER_LINEAR, cv2.INTER_AREA)  # by whether it shrinks by m
 class CoverResize(BaseTransform):
     """Resize to the smallest size of the same aspect ratio that covers `scale`.
 
-    For a square this is mmseg's test pipeline: the shorter side becomes that long. The label map
-    keeps its size, as labels are evaluated at the photo's own.
+    For a square this is mmseg's test pipeline: the shorter side becomes that long, unless the
+    longer one would be more than four times that; then it is four times that, so that memory is
+    bounded. The label map keeps its size, as labels are evaluated at the photo's own.
 
     Args:
         scale: `(width, height)` in pixels.
     """
 
     def __init__(self, scale: tuple[int, int]) -> None:
-        self.scale = tuple(scale)
+        self.scale = checked_size("CoverResize", "scale", scale)
 
     def transform(self, results: dict) -> dict:
         """Resize `results["img"]`, `(H, W, 3)`."""
         height, width = results["img"].shape[:2]
-        ratio = cover_ratio((width, height), self.scale)
+        longest = LONGEST * max(self.scale) / max(width, height)
+        ratio = min(cover_ratio((width, height), self.scale), longest)
         size = (max(1, round(width * ratio)), max(1, round(height * ratio)))
         image = results["img"] if ratio == 1 else cv2.resize(results["img"], size)
         results.update(
@@ -79,14 +84,9 @@ class RandomScaleCropFlip(BaseTransform):
         for name, value in (("cat_max_ratio", cat_max_ratio), ("flip_prob", flip_prob)):
             if not 0 <= value <= 1:
                 raise InputError(f"RandomScaleCropFlip: {name}={value}, allowed are 0 to 1")
-        self.scale = tuple(scale)
+        self.scale = checked_size("RandomScaleCropFlip", "scale", scale)
         self.ratio_range = (low, high)
-        self.crop_size = tuple(crop_size or scale)
-        if min(*self.scale, *self.crop_size) < 1:
-            raise InputError(
-                f"RandomScaleCropFlip: scale={scale}, crop_size={crop_size}, allowed are sides "
-                "from 1 px"
-            )
+        self.crop_size = checked_size("RandomScaleCropFlip", "crop_size", crop_size or scale)
         self.cat_max_ratio = cat_max_ratio
         self.flip_prob = flip_prob
 
@@ -140,6 +140,14 @@ class RandomScaleCropFlip(BaseTransform):
 
     def __repr__(self) -> str:
         return f"RandomScaleCropFlip({', '.join(f'{k}={v!r}' for k, v in vars(self).items())})"
+
+
+def checked_size(step: str, name: str, value: Any) -> tuple[int, int]:
+    """Return `value`, a step's argument, as a size."""
+    is_size = isinstance(value, list | tuple) and len(value) == 2
+    if not is_size or not all(isinstance(side, int) and side > 0 for side in value):
+        raise InputError(f"{step}: {name}={value!r}; it takes (width, height) in pixels")
+    return tuple(value)
 
 
 def cover_ratio(size: tuple[int, int], scale: tuple[int, int]) -> float:
