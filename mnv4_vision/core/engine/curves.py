@@ -19,7 +19,7 @@ def draw_curves(rows: Sequence[Row], metrics: Sequence[str] | None = None) -> by
 
     Args:
         rows: As `HistoryHook` writes them.
-        metrics: Names to draw on the right; by default the first six.
+        metrics: Names to draw on the right; by default the first six that are of no single class.
 
     Returns:
         A PNG of 1440 x 600 px.
@@ -34,7 +34,7 @@ def draw_curves(rows: Sequence[Row], metrics: Sequence[str] | None = None) -> by
     losses = sorted((n for n in _names(train) if "loss" in n), key=lambda n: n != "loss")
     _plot(left, train, losses[:MAX_LINES], "loss")
     _plot(left, [{**row, "validation loss": row.get("loss")} for row in val], ["validation loss"])
-    scores = [name for name in _names(val) if "loss" not in name]
+    scores = [name for name in _names(val) if "loss" not in name and name.count("/") < 2]
     _plot(right, val, list(metrics or scores)[:MAX_LINES], "validation")
     values = [row["loss"] for row in train if row.get("loss")]
     if values and min(values) > 0 and max(values) > 20 * min(values):

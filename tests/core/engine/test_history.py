@@ -31,6 +31,8 @@ def test_curves_show_losses_left_and_metrics_right():
 def test_curves_of_chosen_and_absent_metrics():
     assert dark_pixels(draw_curves(VAL, metrics=["AP"]), "right") > 500
     assert dark_pixels(draw_curves(VAL, metrics=["AP_s"]), "right") == 0  # -1: nothing to measure
+    by_class = [{**row, "coco/AP/cat": 0.5} for row in VAL]
+    assert draw_curves(by_class) == draw_curves(VAL)
     draw_curves([])
 
 
