@@ -3,7 +3,7 @@
     torchrun --nproc-per-node 4 tools/train.py \
         configs/seg/deeplabv3plus_mnv4_conv_m_ade20k_160k.py --launcher pytorch --batch-size 4
 
-mmseg's 160k recipe with its auxiliary head; needs a GPU of 16 GB or four of 6 GB.
+mmseg's 160k recipe, batch 16, with its auxiliary head; needs a GPU, or several as above.
 Expected: ADE20K val mIoU not trained yet (mmseg's MobileNetV2-D8 by this recipe: 34.02).
 """
 

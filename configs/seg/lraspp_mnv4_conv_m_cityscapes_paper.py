@@ -3,7 +3,7 @@
     python tools/train.py configs/seg/lraspp_mnv4_conv_m_cityscapes_paper.py
 
 The MobileNetV3 paper's recipe, from random weights; `_base_/seg/cityscapes_paper.py` says what of
-it is published. Needs a GPU of 24 GB, or several with `--batch-size`.
+it is published. Needs a GPU, or several with a smaller `--batch-size`.
 Expected: Cityscapes val mIoU not trained yet (MobileNetV3-Large by this recipe: 72.36, Table 7).
 """
 
