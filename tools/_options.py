@@ -62,6 +62,11 @@ def add_run_flags(parser: argparse.ArgumentParser, default_work_dir: str) -> Non
     parser.add_argument(
         "--data-root", type=expanded, metavar="DIR", help="your data instead of the config's"
     )
+    parser.add_argument(
+        "--backbone",
+        metavar="NAME",
+        help="another backbone: conv_s, ..., hybrid_l, or a model of timm",
+    )
     parser.add_argument("--demo", action="store_true", help="use the small generated demo set")
     parser.add_argument("--image-size", type=positive, metavar="PX", help="side of the input")
     parser.add_argument(

@@ -14,6 +14,7 @@ from mnv4_vision.core.backbones.attention import MobileAttention
 from mnv4_vision.core.backbones.blocks import ResidualBlock
 from mnv4_vision.core.backbones.layers import Conv2dSame, ConvNormAct
 from mnv4_vision.core.backbones.onednn import pack_convolutions
+from mnv4_vision.core.backbones.timm_backbone import TimmBackbone
 
 __all__ = ["deploy"]
 
@@ -26,7 +27,8 @@ def deploy(model: nn.Module, *, channels_last: bool = True, onednn: bool = False
 
     Folds BN into the convolution before it (in our blocks, mmcv's ConvModule and nn.Sequential;
     of a separable convolution into the pointwise one),
-    the norm in front of an attention into its projections, and layer scale. A convolution that
+    the norm in front of an attention into its projections, and layer scale; of timm's networks the
+    parallel branches that they can reparameterise (MobileOne). A convolution that
     several owners share, as in RetinaSepBNHead, keeps its BN. Classes, feature contract and
     outputs (within rounding) stay. The copy is in eval mode and needs no gradients.
 
@@ -94,6 +96,13 @@ def _(module: nn.Sequential, shared: set[nn.Module]) -> None:
         if _foldable(module[index - 1], module[index], shared):
             _fold_norm(module[index - 1], module[index])
             module[index] = nn.Identity()
+
+
+@_fold.register
+def _(module: TimmBackbone, shared: set[nn.Module]) -> None:
+    from timm.utils import reparameterize_model  # timm is there, it made the module
+
+    reparameterize_model(module.model, inplace=True)
 
 
 @_fold.register

@@ -17,6 +17,7 @@ from mnv4_vision.core.engine.config_check import check_config, check_overrides
 from mnv4_vision.core.engine.config_errors import naming_config
 from mnv4_vision.core.engine.contract import backbone_contract
 from mnv4_vision.core.engine.loggers import add_loggers
+from mnv4_vision.core.engine.swap import swap_backbone
 from mnv4_vision.core.engine.task import Task, build_task
 from mnv4_vision.core.errors import InputError, MissingFileError, did_you_mean
 from mnv4_vision.core.weights import normalisation_for
@@ -56,10 +57,12 @@ class RunOptions:
 
     Attributes:
         config: Config file.
-        work_dir: Where logs, checkpoints and pictures go; default `work_dirs/<config name>`.
+        work_dir: Where logs, checkpoints and pictures go; default `work_dirs/<config name>`, with
+            the name of another backbone behind it.
         data_root: Data set to use instead of the config's.
         demo: Use the generated demo set and the config's `demo` settings.
         overfit: Train and validate on this many training images, without augmentation.
+        backbone: Another backbone instead of the config's: an architecture or timm's model.
         pretrained: Weights of the backbone instead of the config's; `"none"` for random ones.
         epochs: Length of the training; the schedule is stretched with it.
         batch_size: Images a step and process.
@@ -81,6 +84,7 @@ class RunOptions:
     data_root: str | None = None
     demo: bool = False
     overfit: int | None = None
+    backbone: str | None = None
     pretrained: str | None = None
     epochs: int | None = None
     batch_size: int | None = None
@@ -145,6 +149,8 @@ def _resolve(cfg: Config, options: RunOptions, splits: tuple[str, ...]) -> Task:
         raise InputError(f"config {options.config} names no task; see configs/_base_ for the keys")
     task = build_task(cfg.task)
     _check_launcher(options.launcher)
+    if options.backbone:
+        swap_backbone(cfg, options.backbone)
     overrides = dict(options.cfg_options)
     check_overrides(cfg, overrides, HELPER_KEYS)
     demo = cfg.pop("demo", None)
@@ -183,7 +189,8 @@ def _chooses_weights(options: RunOptions) -> bool:
     keys = options.cfg_options
     if "model.data_preprocessor.mean" in keys:
         return False
-    return options.pretrained is not None or "model.backbone.pretrained" in keys
+    chosen = options.pretrained or options.backbone
+    return chosen is not None or "model.backbone.pretrained" in keys
 
 
 def _apply_data(
@@ -228,7 +235,8 @@ def _apply_flags(cfg: Config, task: Task, options: RunOptions) -> None:
     if options.seed is not None:
         cfg.randomness.seed = options.seed
     cfg.launcher = options.launcher
-    default = cfg.get("work_dir") or f"work_dirs/{Path(options.config).stem}"
+    names = filter(None, (Path(options.config).stem, options.backbone))
+    default = cfg.get("work_dir") or f"work_dirs/{'_'.join(names)}"
     cfg.work_dir = options.work_dir or default
     set_amp(cfg, options.amp, options.amp_dtype)
 

@@ -14,6 +14,7 @@ __all__ = [
     "IMAGENET_STD",
     "TIMM_ARCHS",
     "WeightsEntry",
+    "canonical",
     "entries_for",
     "find_entry",
     "get_entry",
@@ -141,8 +142,8 @@ CATALOGUE: dict[str, WeightsEntry] = {entry.name: entry for entry in map(_entry,
 _OUR_ARCHS = {timm_name: arch for arch, timm_name in TIMM_ARCHS.items()}
 
 
-def _canonical(name: str) -> str:
-    """Our spelling of a name: `hf-hub:timm/mobilenetv4_conv_small.x` -> `conv_s.x`."""
+def canonical(name: str) -> str:
+    """Return our spelling of a name: `hf-hub:timm/mobilenetv4_conv_small.x` -> `conv_s.x`."""
     for prefix in ("hf-hub:", "hf_hub:", "timm/"):
         name = name.removeprefix(prefix)
     arch, dot, tag = name.partition(".")
@@ -151,7 +152,7 @@ def _canonical(name: str) -> str:
 
 def entries_for(arch: str) -> list[WeightsEntry]:
     """Return the entries of one architecture (our name or timm's), the default first."""
-    return [entry for entry in CATALOGUE.values() if entry.arch == _canonical(arch)]
+    return [entry for entry in CATALOGUE.values() if entry.arch == canonical(arch)]
 
 
 def find_entry(name: str) -> WeightsEntry | None:
@@ -161,7 +162,7 @@ def find_entry(name: str) -> WeightsEntry | None:
         name: `arch.tag`, timm's `mobilenetv4_*.tag`, either behind `timm/` or `hf-hub:timm/`, or
             an architecture alone, which means its first entry.
     """
-    name = _canonical(name)
+    name = canonical(name)
     return CATALOGUE.get(name) or next(iter(entries_for(name)), None)
 
 
@@ -174,15 +175,15 @@ def get_entry(name: str) -> WeightsEntry:
     entry = find_entry(name)
     if entry is not None:
         return entry
-    canonical = _canonical(name)
-    arch = canonical.partition(".")[0]
+    ours = canonical(name)
+    arch = ours.partition(".")[0]
     if tags := entries_for(arch):
         allowed = f"{arch} has {', '.join(entry.name for entry in tags)}"
     elif arch in TIMM_ARCHS:
         allowed = f"none are published for {arch}: train from scratch with pretrained=None"
     else:
         allowed = f"architectures with weights: {', '.join(dict.fromkeys(r[0] for r in _ROWS))}"
-    hint = did_you_mean(canonical, CATALOGUE)
+    hint = did_you_mean(ours, CATALOGUE)
     raise InputError(
         f"no weights named {name!r}{hint}; {allowed}; `python tools/weights.py list` shows all"
     )

@@ -1,14 +1,15 @@
 """Load published or local weights into a backbone, and say exactly what was loaded."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 
 import torch
 from mmengine.dist import all_gather_object, get_rank, get_world_size
 from torch import Tensor, nn
 
-from mnv4_vision.core.backbones import ARCHS, Arch, get_arch
+from mnv4_vision.core.backbones import ARCHS, Arch, TimmBackbone, get_arch
 from mnv4_vision.core.errors import InputError
 from mnv4_vision.core.weights.catalogue import find_entry, get_entry
 from mnv4_vision.core.weights.files import WeightsFile, read_weights
@@ -16,6 +17,7 @@ from mnv4_vision.core.weights.hub import download
 from mnv4_vision.core.weights.layout import PREFIX, fitting_archs, our_layout, stated_arch
 from mnv4_vision.core.weights.normalisation import is_local
 from mnv4_vision.core.weights.report import LoadReport, compare
+from mnv4_vision.core.weights.timm_zoo import find_timm_weights, timm_layout
 
 __all__ = ["MIN_MATCHED", "load_pretrained", "open_weights"]
 
@@ -25,7 +27,7 @@ MIN_MATCHED = 0.9
 
 
 def load_pretrained(module: nn.Module, name: str, strict: bool = False) -> LoadReport:
-    """Load weights into a `MobileNetV4`, or into a `MobileNetV4Classifier` with its head.
+    """Load weights into a `MobileNetV4`, a `MobileNetV4Classifier` with its head, a `TimmBackbone`.
 
     Args:
         module: The backbone or classifier.
@@ -42,6 +44,9 @@ def load_pretrained(module: nn.Module, name: str, strict: bool = False) -> LoadR
             of another architecture, fewer than 90 % of the module's tensors matched.
     """
     file = open_weights(name)
+    if isinstance(module, TimmBackbone):
+        found, misfit = timm_layout(file.state_dict, module), _timm_misfit(file, module)
+        return _load(module, name, file, found, strict, misfit)
     backbone = getattr(module, "backbone", module)
     _check_stated(file, name, backbone.arch)
     try:
@@ -50,9 +55,20 @@ def load_pretrained(module: nn.Module, name: str, strict: bool = False) -> LoadR
         raise _misfit(file, backbone.arch, str(error)) from error
     if backbone is module:
         found = {key.removeprefix(PREFIX): value for key, value in found.items()}
+    return _load(module, name, file, found, strict, partial(_misfit, file, backbone.arch))
+
+
+def _load(
+    module: nn.Module,
+    name: str,
+    file: WeightsFile,
+    found: Mapping[str, Tensor],
+    strict: bool,
+    misfit: Callable[[str], InputError],
+) -> LoadReport:
     report = compare(name, str(file.path), module.state_dict(), found)
     if report.fraction < MIN_MATCHED or (strict and not report.is_clean):
-        raise _misfit(file, backbone.arch, report.counts())
+        raise misfit(report.counts())
     matched = {key: found[key] for key in report.matched}
     _check_finite(matched, file.path)
     module.load_state_dict(matched, strict=False)
@@ -64,7 +80,8 @@ def open_weights(name: str) -> WeightsFile:
     """Read a name of the catalogue (downloaded the first time), a file or a folder."""
     if is_local(name):
         return read_weights(Path(name).expanduser())
-    return read_weights(_download_once(get_entry(name).hub_id))
+    cfg = None if find_entry(name) else find_timm_weights(name)
+    return read_weights(_download_once(cfg.hf_hub_id if cfg else get_entry(name).hub_id))
 
 
 def _download_once(hub_id: str) -> Path:
@@ -131,6 +148,13 @@ def _misfit(
     return InputError(
         f"{file.path} does not fit: {problem}; the model is {model}, the file fits {fits}: "
         "check arch and pretrained"
+    )
+
+
+def _timm_misfit(file: WeightsFile, module: TimmBackbone) -> Callable[[str], InputError]:
+    return lambda problem: InputError(
+        f"{file.path} does not fit: {problem}; the model is timm's {module.model_name}: check "
+        "model_name and pretrained"
     )
 
 

@@ -12,6 +12,7 @@ from mnv4_vision.core.weights.catalogue import (
 )
 from mnv4_vision.core.weights.config_text import settings_in
 from mnv4_vision.core.weights.files import SUFFIXES, find_weights_file, read_meta
+from mnv4_vision.core.weights.timm_zoo import find_timm_weights
 
 __all__ = ["is_local", "mean_std_for", "normalisation_for"]
 
@@ -51,7 +52,7 @@ def mean_std_for(name: str | None) -> MeanStd:
     if name is None:
         return IMAGENET_MEAN, IMAGENET_STD
     if not is_local(name):
-        entry = get_entry(name)
+        entry = find_entry(name) or find_timm_weights(name) or get_entry(name)
         return entry.mean, entry.std
     return _of_file(find_weights_file(Path(name).expanduser())) or (IMAGENET_MEAN, IMAGENET_STD)
 
