@@ -4,7 +4,7 @@
 
 mmseg's own model, unchanged, from random weights; data, schedule and evaluation are those of
 `deeplabv3plus_mnv4_conv_s_scratch.py`, so that the two can be compared.
-Expected: not trained yet.
+Expected: CamVid val mIoU 0.342 after 7 epochs, 76 minutes of one core (README).
 """
 
 from mmengine.config import read_base

@@ -3,7 +3,7 @@
     python tools/train.py configs/seg/lraspp_mnv4_conv_s_scratch.py --data-root DIR
 
 C2 as a third tap, for thin objects; classes weighed by their frequency. Photos at 480 x 360.
-Expected: CamVid val mIoU not trained yet.
+Expected: CamVid val mIoU 0.601 (README).
 """
 
 from mmengine.config import read_base

@@ -4,7 +4,7 @@
 
 mmseg's own model, from random weights; its gate pools the whole map, as mmseg's fits large crops
 only. Data, schedule and evaluation are those of `lraspp_mnv4_conv_s_scratch.py`, to compare.
-Expected: not trained yet.
+Expected: CamVid val mIoU 0.404 after 16 epochs, 56 minutes of one core (README).
 """
 
 from mmengine.config import read_base
