@@ -7,14 +7,16 @@ from functools import singledispatch
 import torch
 from mmcv.cnn import ConvModule
 from mmcv.cnn.bricks import Conv2d
-from torch import Tensor, nn
+from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from mnv4_vision.core.backbones.attention import MobileAttention
 from mnv4_vision.core.backbones.blocks import ResidualBlock
+from mnv4_vision.core.backbones.fold import affine, fold_norm, new_parameter, scale_output
 from mnv4_vision.core.backbones.layers import Conv2dSame, ConvNormAct
 from mnv4_vision.core.backbones.onednn import pack_convolutions
 from mnv4_vision.core.backbones.timm_backbone import TimmBackbone
+from mnv4_vision.core.backbones.timm_fold import fold_timm, is_timm_conv
 
 __all__ = ["deploy"]
 
@@ -27,8 +29,8 @@ def deploy(model: nn.Module, *, channels_last: bool = True, onednn: bool = False
 
     Folds BN into the convolution before it (in our blocks, mmcv's ConvModule and nn.Sequential;
     of a separable convolution into the pointwise one),
-    the norm in front of an attention into its projections, and layer scale; of timm's networks the
-    parallel branches that they can reparameterise (MobileOne). A convolution that
+    the norm in front of an attention into its projections, and layer scale; of a
+    `TimmBackbone` also the parallel branches that timm can join (MobileOne). A convolution that
     several owners share, as in RetinaSepBNHead, keeps its BN. Classes, feature contract and
     outputs (within rounding) stay. The copy is in eval mode and needs no gradients.
 
@@ -48,7 +50,7 @@ def deploy(model: nn.Module, *, channels_last: bool = True, onednn: bool = False
         _fold(module, shared)
     if channels_last:
         for module in model.modules():
-            if type(module) in _CONVS:
+            if type(module) in _CONVS or is_timm_conv(module):
                 module.weight.data = module.weight.contiguous(memory_format=torch.channels_last)
     if onednn:
         pack_convolutions(model)
@@ -74,7 +76,7 @@ def _fold(module: nn.Module, shared: set[nn.Module]) -> None:
 @_fold.register
 def _(module: ConvNormAct, shared: set[nn.Module]) -> None:
     if _foldable(module.conv, module.bn, shared):
-        _fold_norm(module.conv, module.bn)
+        fold_norm(module.conv, module.bn)
         module.bn = None
 
 
@@ -85,7 +87,7 @@ def _(module: ConvModule, shared: set[nn.Module]) -> None:
         return
     conv = _output_layer(module.conv)
     if _foldable(conv, module.norm, shared):
-        _fold_norm(conv, module.norm)
+        fold_norm(conv, module.norm)
         delattr(module, module.norm_name)
         module.with_norm = False
 
@@ -94,22 +96,20 @@ def _(module: ConvModule, shared: set[nn.Module]) -> None:
 def _(module: nn.Sequential, shared: set[nn.Module]) -> None:
     for index in range(1, len(module)):
         if _foldable(module[index - 1], module[index], shared):
-            _fold_norm(module[index - 1], module[index])
+            fold_norm(module[index - 1], module[index])
             module[index] = nn.Identity()
 
 
 @_fold.register
 def _(module: TimmBackbone, shared: set[nn.Module]) -> None:
-    from timm.utils import reparameterize_model  # timm is there, it made the module
-
-    reparameterize_model(module.model, inplace=True)
+    fold_timm(module.model)
 
 
 @_fold.register
 def _(module: ResidualBlock, shared: set[nn.Module]) -> None:
     module.drop_path = None
     if module.layer_scale is not None:
-        _scale_output(_last_convolution(module), module.layer_scale.gamma)
+        scale_output(_last_convolution(module), module.layer_scale.gamma)
         module.layer_scale = None
     if isinstance(module, MobileAttention):
         _fold_attention_norm(module)
@@ -120,11 +120,11 @@ def _fold_attention_norm(block: MobileAttention) -> None:
     attention = block.attention
     if attention.key_dw is not None or block.norm is None:  # None: deployed before
         return
-    scale, shift = _affine(block.norm)
+    scale, shift = affine(block.norm)
     for conv in (attention.query, attention.key, attention.value):
         weight = conv.weight.double()
-        conv.bias = _parameter(weight.flatten(1) @ shift, conv.weight)
-        conv.weight = _parameter(weight * scale[:, None, None], conv.weight)
+        conv.bias = new_parameter(weight.flatten(1) @ shift, conv.weight)
+        conv.weight = new_parameter(weight * scale[:, None, None], conv.weight)
     block.norm = None
 
 
@@ -148,29 +148,3 @@ def _foldable(conv: nn.Module, bn: nn.Module | None, shared: set[nn.Module]) -> 
         and isinstance(bn, _BatchNorm)
         and bn.running_mean is not None
     )
-
-
-def _fold_norm(conv: nn.Conv2d, bn: _BatchNorm) -> None:
-    scale, shift = _affine(bn)
-    _scale_output(conv, scale)
-    bias = shift if conv.bias is None else conv.bias + shift
-    conv.bias = _parameter(bias, conv.weight)
-
-
-def _scale_output(conv: nn.Conv2d, scale: Tensor) -> None:
-    conv.weight = _parameter(conv.weight * scale.double()[:, None, None, None], conv.weight)
-    if conv.bias is not None:
-        conv.bias = _parameter(conv.bias * scale.double(), conv.weight)
-
-
-def _affine(bn: _BatchNorm) -> tuple[Tensor, Tensor]:
-    """Return scale and shift of a batch norm in eval mode, in float64."""
-    scale = (bn.running_var.double() + bn.eps).rsqrt()
-    if bn.weight is not None:
-        scale = scale * bn.weight
-    shift = -bn.running_mean * scale
-    return scale, shift if bn.bias is None else shift + bn.bias
-
-
-def _parameter(value: Tensor, like: Tensor) -> nn.Parameter:
-    return nn.Parameter(value.to(like.dtype), requires_grad=False)
