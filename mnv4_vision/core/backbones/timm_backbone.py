@@ -1,6 +1,8 @@
 """Any timm network with feature maps as a backbone: MobileNetV4's competitors, and teachers."""
 
+import re
 from collections.abc import Sequence
+from functools import cache, partial
 from typing import Any
 
 import torch
@@ -9,9 +11,12 @@ from mmengine.registry import MODELS
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
+from mnv4_vision.core.backbones.timm_tail import expansion_behind, halve_behind
 from mnv4_vision.core.errors import InputError, did_you_mean
 
-__all__ = ["TimmBackbone", "import_timm", "takes_output_stride"]
+__all__ = ["TimmBackbone", "import_timm", "reparameterize", "takes_output_stride", "timm_names"]
+
+_FLAT = re.compile(r"(?<=[a-z])_(?=\d)")  # `stages_0.` of timm's feature networks is `stages.0.`
 
 
 def import_timm() -> Any:
@@ -27,6 +32,12 @@ def import_timm() -> Any:
     return timm
 
 
+def timm_names(key: str) -> tuple[str, str]:
+    """Return the names that a tensor of a `TimmBackbone` may have in timm's whole network."""
+    bare = key.removeprefix("model.").removeprefix("model.")
+    return bare, _FLAT.sub(".", bare, count=1)
+
+
 def takes_output_stride(model_name: str, output_stride: int) -> bool:
     """Whether timm can build this network with dilation in place of its last strides."""
     try:
@@ -35,6 +46,12 @@ def takes_output_stride(model_name: str, output_stride: int) -> bool:
     except InputError:
         return False
     return True
+
+
+def reparameterize(model: nn.Module) -> None:
+    """Join the parallel branches of every `TimmBackbone` in `model`, in place; in eval mode."""
+    for backbone in [module for module in model.modules() if isinstance(module, TimmBackbone)]:
+        backbone.reparameterize()
 
 
 @MODELS.register_module()
@@ -52,6 +69,11 @@ class TimmBackbone(BaseModule):
         norm_eval: Keep the BN statistics while training.
         drop_path_rate: Stochastic depth; it rises linearly with depth towards this rate.
         with_cp: Recompute every stage in the backward pass to save memory.
+        expanded_c4: In place of C4 return its expansion in the block behind it, in front of that
+            block's strided convolution: SSDLite's tap (MobileNetV3, section 6.3).
+        halved_tail: Halve the channels behind C4 (the same section, and RF2 of 6.4), up to C5.
+            Published weights do not fit then.
+        reparameterized: Build the form of one branch (MobileOne), to load weights saved from it.
         pretrained: timm's `name.tag` or a path, loaded by `init_weights`.
         init_cfg: mmengine's, applied before `pretrained`.
 
@@ -73,6 +95,9 @@ class TimmBackbone(BaseModule):
         norm_eval: bool = False,
         drop_path_rate: float = 0.0,
         with_cp: bool = False,
+        expanded_c4: bool = False,
+        halved_tail: bool = False,
+        reparameterized: bool = False,
         pretrained: str | None = None,
         init_cfg: dict | list[dict] | None = None,
     ) -> None:
@@ -88,10 +113,18 @@ class TimmBackbone(BaseModule):
             options["output_stride"] = output_stride
         positions = tuple(levels[i] for i in self.out_indices)
         self.model = _create(model_name, out_indices=positions, **options)
+        _thin_out_first(self.model)
         if with_cp:
             self._checkpoint()
+        if halved_tail:
+            self._halve_tail(levels, keep_expansion=expanded_c4)
         info = self.model.feature_info
         self.out_channels, self.strides = tuple(info.channels()), tuple(info.reduction())
+        self._expanded_at, self._expansion = None, None
+        if expanded_c4:
+            self._expand_c4(levels, with_cp)
+        if reparameterized:
+            self.reparameterize()
         self._frozen = _modules_up_to(self.model, frozen_stages, levels)
         for module in self._frozen:
             module.requires_grad_(False)
@@ -109,7 +142,18 @@ class TimmBackbone(BaseModule):
 
     def forward(self, x: Tensor) -> tuple[Tensor, ...]:
         """Map images (B, 3, H, W) to the maps (B, C_i, H_i, W_i) of `out_indices`."""
-        return tuple(self.model(x))
+        maps = list(self.model(x))
+        if self._expanded_at is not None:
+            maps[self._expanded_at], self._expansion = self._expansion, None
+        return tuple(maps)
+
+    def reparameterize(self) -> None:
+        """Join the parallel branches that timm can join (MobileOne), in place; in eval mode."""
+        from timm.utils import reparameterize_model  # timm is there, it made the module
+
+        reparameterize_model(self.model, inplace=True)
+        for module in self.model.modules():
+            vars(module).pop("id_tensor", None)  # timm's helper, a tensor of the identity branch
 
     def train(self, mode: bool = True) -> "TimmBackbone":
         """Switch the mode; frozen stages, and with `norm_eval` all BN layers, stay in eval mode."""
@@ -124,7 +168,50 @@ class TimmBackbone(BaseModule):
             raise InputError(f"TimmBackbone: {self.model_name} cannot recompute: use with_cp=False")
         self.model.set_grad_checkpointing(True)
 
+    def _halve_tail(self, levels: dict[int, int], keep_expansion: bool) -> None:
+        info = self.model.feature_info.info
+        try:
+            halve_behind(self.model, info[levels[3]]["module"], keep_expansion=keep_expansion)
+        except InputError as error:
+            raise InputError(f"TimmBackbone: {self.model_name}, halved_tail: {error}") from error
+        info[levels[4]]["num_chs"] //= 2
 
+    def _expand_c4(self, levels: dict[int, int], with_cp: bool) -> None:
+        if 3 not in self.out_indices or with_cp:
+            raise InputError(
+                "TimmBackbone: expanded_c4 needs 3, for C4, in out_indices, and with_cp=False"
+            )
+        c4 = self.model.feature_info.info[levels[3]]["module"]
+        try:
+            layer, channels = expansion_behind(self.model, c4)
+        except InputError as error:
+            raise InputError(f"TimmBackbone: {self.model_name}, expanded_c4: {error}") from error
+        layer.register_forward_hook(self._keep_expansion)
+        at = self._expanded_at = self.out_indices.index(3)
+        self.out_channels = (*self.out_channels[:at], channels, *self.out_channels[at + 1 :])
+
+    def _keep_expansion(self, _module: nn.Module, _inputs: tuple, output: Tensor) -> None:
+        self._expansion = output
+
+
+def _thin_out_first(model: nn.Module) -> None:
+    """Let 1x1 convolutions of RGB images (MobileOne's stem) take every second pixel by slicing.
+
+    The result is the same. The backward of such a convolution with a stride of its own writes
+    beyond its buffer on CPUs in torch 2.13, in channels-last memory, and ends the process.
+    """
+    convs = [module for module in model.modules() if isinstance(module, nn.Conv2d)]
+    for conv in convs:
+        if conv.in_channels == 3 and conv.kernel_size == (1, 1):
+            conv.register_forward_pre_hook(partial(_every, conv.stride[0]))
+            conv.stride = (1, 1)
+
+
+def _every(step: int, _module: nn.Module, inputs: tuple[Tensor]) -> tuple[Tensor]:
+    return (inputs[0][..., ::step, ::step],)
+
+
+@cache
 def _levels(model_name: str) -> dict[int, int]:
     """Map our index of each map that the network has to timm's, the last one of its stride."""
     with torch.device("meta"):

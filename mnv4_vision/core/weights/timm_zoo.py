@@ -1,19 +1,17 @@
 """timm's published weights of other networks than MobileNetV4: where they are, how they fit."""
 
-import re
 from collections.abc import Mapping
 from typing import Any
 
 from torch import Tensor, nn
 
-from mnv4_vision.core.backbones.timm_backbone import import_timm
+from mnv4_vision.core.backbones.timm_backbone import import_timm, timm_names
 from mnv4_vision.core.errors import InputError
 from mnv4_vision.core.weights.catalogue import canonical
 
 __all__ = ["default_timm_weights", "find_timm_weights", "is_timm_model", "timm_layout"]
 
 _PREFIX = "backbone."  # of a task model's checkpoint
-_FLAT = re.compile(r"(?<=[a-z])_(?=\d)")  # `stages_0.` of timm's feature networks is `stages.0.`
 
 
 def is_timm_model(name: str) -> bool:
@@ -50,7 +48,7 @@ def find_timm_weights(name: str) -> Any | None:
 
 
 def timm_layout(state_dict: Mapping[str, Tensor], module: nn.Module) -> dict[str, Tensor]:
-    """Return a file's tensors under the names of a `TimmBackbone`; others keep theirs.
+    """Return a file's tensors under the names of a `TimmBackbone`; others under timm's or theirs.
 
     Args:
         state_dict: Of timm's whole network, of a `TimmBackbone`, or of a task model around one.
@@ -63,9 +61,10 @@ def timm_layout(state_dict: Mapping[str, Tensor], module: nn.Module) -> dict[str
         if name is not None:
             found[key] = state_dict[name]
             used.add(name)
-    return found | {key: value for key, value in state_dict.items() if key not in used}
+    # Without their prefixes, what is left over of a deeper backbone counts as parts of its own.
+    rest = {key: value for key, value in state_dict.items() if key not in used}
+    return found | {timm_names(key.removeprefix(_PREFIX))[0]: v for key, v in rest.items()}
 
 
 def _spellings(key: str) -> list[str]:
-    bare = key.removeprefix("model.").removeprefix("model.")
-    return [_PREFIX + key, key, bare, _FLAT.sub(".", bare, count=1)]
+    return [_PREFIX + key, key, *timm_names(key)]
