@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from mnv4_vision.core.charts import chart_names, draw_confusion
+from mnv4_vision.core.confusion import largest_confusions
 from mnv4_vision.core.errors import MissingFileError
 from mnv4_vision.core.files import write_json
 from mnv4_vision.core.html import Page
@@ -196,12 +197,10 @@ def _add_confusion(page: Page, analysis: Analysis, names: list[str]) -> None:
     )
     chart = draw_confusion(analysis.confusion, [*names, "(nothing)"], [*names, "(missed)"])
     page.image(chart, "Annotated by predicted classes.")
-    between = analysis.confusion[:-1, :-1] * (1 - np.eye(len(names), dtype=np.int64))
-    order = np.argsort(-between, axis=None, kind="stable")[:NUM_CONFUSIONS]
+    between = analysis.confusion[:-1, :-1]
     rows = [
         (names[row], names[column], int(between[row, column]))
-        for row, column in zip(*np.unravel_index(order, between.shape), strict=True)
-        if between[row, column]
+        for row, column in largest_confusions(between, NUM_CONFUSIONS)
     ]
     if rows:
         page.table(("annotated", "predicted", "count"), rows)

@@ -2,10 +2,11 @@
 
 import numpy as np
 
+from mnv4_vision.core.confusion import ratio
 from mnv4_vision.core.errors import InputError
 from mnv4_vision.datasets.masks import IGNORED
 
-__all__ = ["class_iou", "confusion_matrix", "largest_confusions", "ratio"]
+__all__ = ["class_iou", "confusion_matrix"]
 
 
 def confusion_matrix(truth: np.ndarray, prediction: np.ndarray, num_classes: int) -> np.ndarray:
@@ -52,20 +53,3 @@ def class_iou(confusion: np.ndarray) -> np.ndarray:
     """Return each class's intersection over union, NaN where neither side has the class."""
     hits = np.diagonal(confusion)
     return ratio(hits, confusion.sum(axis=0) + confusion.sum(axis=1) - hits)
-
-
-def ratio(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
-    """Divide counts, `(K,)` each; NaN for 0 / 0."""
-    return np.divide(part, whole, out=np.full(len(whole), np.nan), where=whole > 0)
-
-
-def largest_confusions(confusion: np.ndarray, count: int) -> list[tuple[int, int]]:
-    """Return the pairs `(annotated, predicted)` of classes with the most wrong pixels."""
-    wrong = confusion * (1 - np.eye(len(confusion), dtype=np.int64))
-    order = np.argsort(-wrong, axis=None, kind="stable")[:count]
-    pairs = zip(*np.unravel_index(order, wrong.shape), strict=True)
-    return [
-        (int(annotated), int(predicted))
-        for annotated, predicted in pairs
-        if wrong[annotated, predicted]
-    ]

@@ -5,11 +5,10 @@ from typing import Any
 
 import numpy as np
 import torch
-from mmengine.dist import get_rank, get_world_size
-from mmengine.evaluator import BaseMetric
 from mmengine.logging import MMLogger
 from mmseg.registry import METRICS
 
+from mnv4_vision.core.engine.one_pass import OnePassMetric
 from mnv4_vision.core.errors import InputError
 from mnv4_vision.datasets.masks import IGNORED
 from mnv4_vision.seg.evaluation.boundary import boundary_f_scores
@@ -22,12 +21,11 @@ NUM_WORST = 12
 
 
 @METRICS.register_module()
-class SegmentationMetric(BaseMetric):
+class SegmentationMetric(OnePassMetric):
     """`mIoU`, `mAcc`, `aAcc`, `boundaryF` and `IoU/<class>`, fractions in 0..1.
 
-    Each process keeps one `(K, K)` confusion matrix and the label maps of a few bad images. Of
-    several processes' images each counts once: mmengine's sampler repeats images so that all have
-    equally many, and the repeated ones are left out.
+    Each process keeps one `(K, K)` confusion matrix and the label maps of a few bad images; of
+    several processes' images each counts once.
 
     Args:
         boundary: measure the boundary F-score too.
@@ -57,19 +55,12 @@ class SegmentationMetric(BaseMetric):
         collect_dir: str | None = None,
         prefix: str | None = None,
     ) -> None:
-        super().__init__(collect_device=collect_device, prefix=prefix, collect_dir=collect_dir)
+        super().__init__(collect_device=collect_device, collect_dir=collect_dir, prefix=prefix)
         self.boundary = boundary
         self.classwise = classwise
         self.num_worst = num_worst
         self.scores: SegmentationScores | None = None
         self.worst: list[WorstImage] = []
-        self._start()
-
-    def _start(self) -> None:
-        self._tally: Tally | None = None
-        self._count = 0
-        # The latest image waits: only `evaluate` knows whether it is a repeated one.
-        self._latest: tuple[np.ndarray, np.ndarray, int, str] | None = None
 
     def process(self, data_batch: Any, data_samples: Sequence[dict]) -> None:
         """Count the pixels of a batch; label maps are `(1, H, W)` at the mask's own size."""
@@ -85,36 +76,27 @@ class SegmentationMetric(BaseMetric):
                     f"{_size(prediction)}; predictions have the photo's size: load the mask after "
                     "the resize in the test pipeline"
                 )
-            position = get_rank() + get_world_size() * self._count
-            self._count += 1
-            self._commit()
-            self._latest = truth, prediction, position, file
+            self.take((truth, prediction, file))
 
-    def evaluate(self, size: int) -> dict[str, float]:
-        """Sum up over all processes.
+    def new_tally(self) -> Tally:
+        """Return a tally for the data set's classes."""
+        boundary = boundary_f_scores if self.boundary else None
+        return Tally(len(self.dataset_meta["classes"]), self.num_worst, boundary)
 
-        Args:
-            size: images in the data set; what a sampler adds to them is left out.
-        """
-        # Of a sampler's rounds over the processes, only the last one can reach beyond the set.
-        if self._latest is not None and self._latest[2] < size:
-            self._commit()
-        self.results = [self._own_tally()]
-        self._start()
-        return super().evaluate(get_world_size())
+    def add(self, tally: Tally, image: tuple[np.ndarray, np.ndarray, str], position: int) -> None:
+        """Add truth and prediction of a file."""
+        truth, prediction, file = image
+        try:
+            tally.add(truth, prediction, position, file)
+        except InputError as error:
+            raise InputError(f"{file}: {error}") from None
 
-    def compute_metrics(self, results: list[Tally]) -> dict[str, float]:
-        """Score the processes' sums.
-
-        Args:
-            results: one tally a process.
+    def score(self, total: Tally) -> dict[str, float]:
+        """Score all images, and print the table.
 
         Returns:
             `mIoU`, `mAcc`, `aAcc`, `boundaryF`, and `IoU/<class>` if `classwise`.
         """
-        total, *others = results
-        for tally in others:
-            total.merge(tally)
         self.worst = sorted(total.worst, reverse=True)
         self.scores = SegmentationScores(
             tuple(self.dataset_meta["classes"]), total.confusion, total.boundary_f, total.num_images
@@ -129,21 +111,6 @@ class SegmentationMetric(BaseMetric):
         if self.classwise:
             metrics |= {f"IoU/{n}": row["IoU"] for n, row in self.scores.per_class.items()}
         return metrics
-
-    def _own_tally(self) -> Tally:
-        if self._tally is None:
-            boundary = boundary_f_scores if self.boundary else None
-            self._tally = Tally(len(self.dataset_meta["classes"]), self.num_worst, boundary)
-        return self._tally
-
-    def _commit(self) -> None:
-        if self._latest is None:
-            return
-        latest, self._latest = self._latest, None
-        try:
-            self._own_tally().add(*latest)
-        except InputError as error:
-            raise InputError(f"{latest[-1]}: {error}") from None
 
 
 def _labels(data: torch.Tensor, file: str) -> np.ndarray:

@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from mnv4_vision.core.charts import chart_names, draw_confusion
+from mnv4_vision.core.confusion import largest_confusions
 from mnv4_vision.core.files import write_json
 from mnv4_vision.core.html import Page
 from mnv4_vision.core.report import add_pictures, add_provenance, add_training
 from mnv4_vision.seg.evaluation.boundary import TOLERANCE
-from mnv4_vision.seg.evaluation.confusion import largest_confusions
 from mnv4_vision.seg.evaluation.scores import STATISTICS, SegmentationScores
 from mnv4_vision.seg.evaluation.tally import WorstImage
 from mnv4_vision.seg.evaluation.worst import draw_worst

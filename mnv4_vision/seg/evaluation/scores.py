@@ -6,7 +6,8 @@ from functools import cached_property
 
 import numpy as np
 
-from mnv4_vision.seg.evaluation.confusion import class_iou, ratio
+from mnv4_vision.core.confusion import ratio
+from mnv4_vision.seg.evaluation.confusion import class_iou
 
 __all__ = ["STATISTICS", "SegmentationScores", "format_table"]
 

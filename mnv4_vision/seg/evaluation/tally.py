@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from mnv4_vision.seg.evaluation.confusion import class_iou, confusion_matrix, largest_confusions
+from mnv4_vision.core.confusion import largest_confusions
+from mnv4_vision.seg.evaluation.confusion import class_iou, confusion_matrix
 
 __all__ = ["Tally", "WorstImage"]
 
