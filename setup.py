@@ -10,9 +10,10 @@ ROOT = Path(__file__).resolve().parent
 # Every other line of requirements/minimum.txt is needed to run at all.
 EXTRAS = {
     "timm": ["timm"],
+    "lmdb": ["lmdb"],
     "wandb": ["wandb"],
     "mlflow": ["mlflow"],
-    "dev": ["pytest", "pytest-timeout", "ruff", "timm"],
+    "dev": ["lmdb", "pytest", "pytest-timeout", "ruff", "timm"],
 }
 
 

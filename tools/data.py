@@ -2,11 +2,12 @@
 
 python tools/data.py demo --out data/demo
 python tools/data.py download coco
-python tools/data.py verify DIR                # boxes or masks; --task seg where there are both
+python tools/data.py verify DIR            # boxes, masks or classes; --task where there are several
 python tools/data.py browse DIR --out page --config configs/det/retina_mnv4_conv_s.py
 python tools/data.py stats DIR --out stats
 python tools/data.py convert DIR --to yolo --out DIR2
 python tools/data.py split DIR --out DIR2 --val 0.2
+python tools/data.py pack DIR --to webdataset --out DIR2    # classes, for slow disks
 """
 
 import argparse
@@ -28,6 +29,7 @@ def build_parser() -> argparse.ArgumentParser:
     _add_stats(commands)
     _add_convert(commands)
     _add_split(commands)
+    _add_pack(commands)
     return parser
 
 
@@ -76,7 +78,7 @@ def _add_verify(commands) -> None:
 
 def _add_browse(commands) -> None:
     parser = commands.add_parser(
-        "browse", help="write a page of images with boxes or masks, before and after augmentation"
+        "browse", help="write a page of images with their labels, before and after augmentation"
     )
     _add_data_root(parser)
     _add_task(parser)
@@ -90,7 +92,7 @@ def _add_browse(commands) -> None:
 
 def _add_stats(commands) -> None:
     parser = commands.add_parser(
-        "stats", help="plot classes, and box sizes, aspect ratios and boxes per image of boxes"
+        "stats", help="plot the distributions of classes, sizes and aspect ratios"
     )
     _add_data_root(parser)
     _add_task(parser)
@@ -122,6 +124,21 @@ def _add_split(commands) -> None:
     parser.set_defaults(run=run_split)
 
 
+def _add_pack(commands) -> None:
+    parser = commands.add_parser(
+        "pack", help="write a set of classes into one file or a few, read in place of the folders"
+    )
+    _add_data_root(parser)
+    parser.add_argument("--to", required=True, choices=("lmdb", "webdataset"))
+    parser.add_argument("--out", type=expanded_path, required=True, help="folder to create")
+    # None: the defaults are those of pack_images, kept in one place.
+    parser.add_argument("--shard-size", type=float, metavar="MB", help="of a tar file, about")
+    parser.add_argument(
+        "--max-side", type=int, metavar="PX", help="make larger images smaller; default: none"
+    )
+    parser.set_defaults(run=run_pack)
+
+
 def _add_data_root(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "data_root", type=expanded_path, help="folder of the set; docs/data.md has the layouts"
@@ -131,8 +148,9 @@ def _add_data_root(parser: argparse.ArgumentParser) -> None:
 def _add_task(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--task",
-        choices=("det", "seg"),
-        help="look at the boxes or at the masks of a set that has both; default: the boxes",
+        choices=("det", "seg", "cls"),
+        help="look at the boxes, the masks or the classes of a set that has several; default: the "
+        "first of these that is there",
     )
 
 
@@ -161,23 +179,33 @@ def run_download(args: argparse.Namespace) -> None:
 
 
 def run_verify(args: argparse.Namespace) -> None:
-    from mnv4_vision.datasets import MaskData, paths_of, splits_of, verify_data, verify_masks
+    from mnv4_vision.datasets import (
+        image_splits_of,
+        paths_of,
+        splits_of,
+        verify_data,
+        verify_images,
+        verify_masks,
+    )
 
-    data = _find(args)
-    decode = args.decode or None  # None: without the flag small sets are decoded, too
-    if isinstance(data, MaskData):
-        report = verify_masks(splits_of(data), decode=decode)
-    else:
-        report = verify_data(paths_of(data), decode=decode)
+    data, task = _find(args)
+    verify, splits = {
+        "det": (verify_data, paths_of),
+        "seg": (verify_masks, splits_of),
+        "cls": (verify_images, image_splits_of),
+    }[task]
+    # None: without the flag small sets are decoded, too.
+    report = verify(splits(data), decode=args.decode or None)
     print(report.describe(args.show))
     report.raise_errors("all of them are above")
 
 
 def run_browse(args: argparse.Namespace) -> None:
-    from mnv4_vision.datasets import MaskData
-
-    if isinstance(_find(args, args.split), MaskData):
+    _, task = _find(args, args.split)
+    if task == "seg":
         from mnv4_vision.seg.browse import browse
+    elif task == "cls":
+        from mnv4_vision.cls.browse import browse
     else:
         from mnv4_vision.det.browse import browse
     options = {"config": args.config, "split": args.split, "num": args.num, "seed": args.seed}
@@ -186,30 +214,35 @@ def run_browse(args: argparse.Namespace) -> None:
 
 def run_stats(args: argparse.Namespace) -> None:
     from mnv4_vision.datasets import (
-        MaskData,
+        image_splits_of,
         paths_of,
         splits_of,
+        write_image_statistics,
         write_mask_statistics,
         write_statistics,
     )
 
-    data = _find(args)
-    if isinstance(data, MaskData):
-        print(write_mask_statistics(splits_of(data), args.out))
-    else:
-        print(write_statistics(paths_of(data), args.out))
+    data, task = _find(args)
+    write, splits = {
+        "det": (write_statistics, paths_of),
+        "seg": (write_mask_statistics, splits_of),
+        "cls": (write_image_statistics, image_splits_of),
+    }[task]
+    print(write(splits(data), args.out))
     print(f"plots in {args.out / 'stats.png'}, numbers in {args.out / 'stats.json'}")
 
 
 def _find(args: argparse.Namespace, split: str | None = None):
-    """Find boxes or masks, and say which."""
-    from mnv4_vision.datasets import MaskData, find_boxes_or_masks, has_masks
+    """Find boxes, masks or classes, say which, and return them with the task."""
+    from mnv4_vision.datasets import KINDS_OF_DATA, find_labels, other_tasks, task_of
 
-    data = find_boxes_or_masks(args.data_root, args.task, split)
+    data = find_labels(args.data_root, args.task, split)
+    task = task_of(data)
     print(data.describe(args.data_root))
-    if not isinstance(data, MaskData) and args.task is None and has_masks(args.data_root):
-        print("note     boxes are looked at; --task seg looks at the masks, which are there, too")
-    return data
+    for other in other_tasks(args.data_root, task) if args.task is None else ():
+        looked, left = KINDS_OF_DATA[task], KINDS_OF_DATA[other]
+        print(f"note     {looked} are looked at; --task {other} looks at the {left} here, too")
+    return data, task
 
 
 def run_convert(args: argparse.Namespace) -> None:
@@ -227,6 +260,14 @@ def run_split(args: argparse.Namespace) -> None:
     shares = {"val": args.val, "test": args.test}
     loaded = divide_set(args.data_root, args.out, **shares, seed=args.seed, images=args.images)
     _print_written(loaded, args)
+
+
+def run_pack(args: argparse.Namespace) -> None:
+    from mnv4_vision.datasets import pack_images
+
+    options = {"shard_mb": args.shard_size, "max_side_px": args.max_side}
+    given = {name: value for name, value in options.items() if value is not None}
+    print(pack_images(args.data_root, args.out, args.to, **given).describe(args.out))
 
 
 def _print_written(loaded, args: argparse.Namespace) -> None:

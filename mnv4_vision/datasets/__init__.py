@@ -11,7 +11,15 @@ from mnv4_vision.datasets.formats import (
     find_data,
     paths_of,
 )
-from mnv4_vision.datasets.kinds import find_boxes_or_masks, has_masks
+from mnv4_vision.datasets.image_folders import (
+    LabelledImages,
+    find_images,
+    image_splits_of,
+    pack_images,
+    verify_images,
+    write_image_statistics,
+)
+from mnv4_vision.datasets.kinds import KINDS_OF_DATA, find_labels, other_tasks, task_of
 from mnv4_vision.datasets.loading import LoadImage, read_image
 from mnv4_vision.datasets.masks import (
     MaskData,
@@ -36,8 +44,10 @@ from mnv4_vision.datasets.verification import (
 __all__ = [
     "DEMO_CLASSES",
     "HOW_TO_GET",
+    "KINDS_OF_DATA",
     "DataLayout",
     "DataReport",
+    "LabelledImages",
     "LoadImage",
     "MaskData",
     "SplitPaths",
@@ -47,20 +57,26 @@ __all__ = [
     "convert_set",
     "divide_set",
     "draw_statistics",
-    "find_boxes_or_masks",
     "find_data",
+    "find_images",
+    "find_labels",
     "find_masks",
-    "has_masks",
+    "image_splits_of",
     "make_demo",
     "measure",
+    "other_tasks",
+    "pack_images",
     "paths_of",
     "read_image",
     "read_json",
     "read_usable",
     "splits_of",
     "summarise",
+    "task_of",
     "verify_data",
+    "verify_images",
     "verify_masks",
+    "write_image_statistics",
     "write_mask_statistics",
     "write_statistics",
 ]

@@ -1,4 +1,4 @@
-"""Whether a folder holds boxes or masks, for the tools that look at data."""
+"""Whether a folder holds boxes, masks or classes, for the tools that look at data."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -6,47 +6,73 @@ from typing import TypeVar
 
 from mnv4_vision.core.errors import InputError, MissingFileError
 from mnv4_vision.datasets.formats.layout import DataLayout, find_data
+from mnv4_vision.datasets.image_folders import LabelledImages, NoClassesError, find_images
 from mnv4_vision.datasets.masks import MaskData, NoMasksError, find_masks
 
-__all__ = ["find_boxes_or_masks", "has_masks"]
+__all__ = ["KINDS_OF_DATA", "find_labels", "other_tasks", "task_of"]
 
 Found = TypeVar("Found")
 
+# What is looked at, in this order where no task is named.
+KINDS_OF_DATA = {"det": "boxes", "seg": "masks", "cls": "classes"}
 
-def find_boxes_or_masks(
+
+def find_labels(
     root: Path | str, task: str | None = None, split: str | None = None
-) -> DataLayout | MaskData:
-    """Find a data set of either kind to look at.
+) -> DataLayout | MaskData | LabelledImages:
+    """Find a data set of any kind to look at.
 
     Args:
         root: Its folder.
-        task: "det" for boxes, "seg" for masks; by default boxes where there are both.
+        task: "det" for boxes, "seg" for masks, "cls" for classes; by default the first of them that
+            is there.
         split: The split that must be there; by default both, or val alone.
 
     Raises:
         MissingFileError: There is no such set; the message lists what was looked for.
         InputError: A file is wrong.
     """
-    if task == "seg":
-        return _find(find_masks, root, split)
+    if task is not None:
+        return _find(_FINDERS[task], root, split)
     try:
         return _find(find_data, root, split)
     except MissingFileError as error:
-        if task == "det":
-            raise
-        try:
-            return _find(find_masks, root, split)
-        except NoMasksError:
-            raise MissingFileError(f"{error}. No masks either: --task seg says more") from None
-
-
-def has_masks(root: Path | str) -> bool:
-    """Whether a data set with masks is to be found in a folder."""
+        no_boxes = error
     try:
-        _find(find_masks, root, None)
+        return _find(find_masks, root, split)
+    except NoMasksError:
+        pass
+    except InputError:  # it looks like masks, or like the folders of two classes
+        if not _is_there("cls", root):
+            raise
+    try:
+        return _find(find_images, root, split)
+    except NoClassesError:
+        raise MissingFileError(
+            f"{no_boxes}. No masks and no classes either: --task seg and --task cls say more"
+        ) from None
+
+
+def task_of(data: DataLayout | MaskData | LabelledImages) -> str:
+    """Return the key of `KINDS_OF_DATA` of what was found."""
+    return {MaskData: "seg", LabelledImages: "cls"}.get(type(data), "det")
+
+
+def other_tasks(root: Path | str, task: str) -> list[str]:
+    """Return the tasks after `task` that a folder has data for, too."""
+    tasks = list(KINDS_OF_DATA)
+    return [other for other in tasks[tasks.index(task) + 1 :] if _is_there(other, root)]
+
+
+def _is_there(task: str, root: Path | str) -> bool:
+    try:
+        _find(_FINDERS[task], root, None)
     except InputError:
         return False
     return True
+
+
+_FINDERS = {"det": find_data, "seg": find_masks, "cls": find_images}
 
 
 def _find(find: Callable[..., Found], root: Path | str, split: str | None) -> Found:

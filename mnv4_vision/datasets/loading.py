@@ -12,6 +12,7 @@ from mmengine.registry import TRANSFORMS
 from PIL import Image
 
 from mnv4_vision.core.errors import InputError, MissingFileError, did_you_mean
+from mnv4_vision.datasets.stores import is_record, read_record
 
 __all__ = ["ON_ERROR", "LoadImage", "has_ending", "read_image", "read_whole"]
 
@@ -39,7 +40,7 @@ def read_image(
     end of the file decides.
 
     Args:
-        path: File path or URL of an mmengine storage backend.
+        path: File path, record of a store, or URL of an mmengine storage backend.
         size: Recorded `(width, height)`. It decides about EXIF rotation: the picture is turned
             as its tag says (what browsers and labelling tools show), unless only the stored
             orientation has the recorded size (annotated with a tool that ignores the tag).
@@ -79,7 +80,9 @@ def read_whole(path: str, what: str, backend_args: dict | None = None) -> bytes:
         InputError: Unreadable or truncated.
     """
     try:
-        content = fileio.get(path, backend_args=backend_args)
+        content = (
+            read_record(path) if is_record(path) else fileio.get(path, backend_args=backend_args)
+        )
     except FileNotFoundError:
         raise MissingFileError(f"{what} {path} does not exist") from None
     except OSError as error:

@@ -5,7 +5,7 @@ import pytest
 from dataset_helpers import shared_data, tiny_coco, write_tiny_coco
 
 from mnv4_vision.core.errors import InputError, MissingFileError
-from mnv4_vision.datasets import find_boxes_or_masks, find_data, make_demo, paths_of
+from mnv4_vision.datasets import find_data, find_labels, make_demo, paths_of
 from mnv4_vision.datasets._coco_json import read_categories, read_coco_json
 
 
@@ -144,9 +144,9 @@ def test_images_are_found_where_their_names_lead(tmp_path, file, folder, prefix,
 
 def test_set_without_train_can_be_looked_at(tmp_path):
     two_files(tmp_path, tiny_coco(), tiny_coco())
-    assert list(paths_of(find_boxes_or_masks(tmp_path))) == ["train", "val"]
+    assert list(paths_of(find_labels(tmp_path))) == ["train", "val"]
     (tmp_path / "train.json").unlink()
-    assert list(paths_of(find_boxes_or_masks(tmp_path))) == ["val"]
+    assert list(paths_of(find_labels(tmp_path))) == ["val"]
     with pytest.raises(
         MissingFileError, match=r"has val.json, but no annotations of a train split"
     ):

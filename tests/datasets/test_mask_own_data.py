@@ -9,7 +9,7 @@ from mask_folders import write_mask, write_pairs, write_photo
 from PIL import Image
 
 from mnv4_vision.core.errors import InputError, MissingFileError
-from mnv4_vision.datasets import find_boxes_or_masks
+from mnv4_vision.datasets import find_labels
 from mnv4_vision.datasets.masks import find_masks, read_mask
 
 
@@ -259,11 +259,11 @@ def test_folders_without_splits_are_named(tmp_path, task: str | None):
     write_photo(tmp_path / "images/a.jpg")
     write_mask(tmp_path / "masks/a.png", [0, 1])
     with pytest.raises(MissingFileError, match=r"images and .*masks are not divided into train"):
-        find_boxes_or_masks(tmp_path, task)
+        find_labels(tmp_path, task)
     own_set(tmp_path, [0, 1], "a\nb")
     shutil.rmtree(tmp_path / "masks/val")
     with pytest.raises(MissingFileError, match=r"has no val split, only train"):
-        find_boxes_or_masks(tmp_path, task)
+        find_labels(tmp_path, task)
 
 
 def test_two_images_of_one_name(tmp_path):

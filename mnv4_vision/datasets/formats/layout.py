@@ -22,7 +22,7 @@ from mnv4_vision.datasets.formats.coco import (
 from mnv4_vision.datasets.formats.splits import FoundSet, LoadedSet
 from mnv4_vision.datasets.formats.voc import VOC_LAYOUTS, find_voc
 from mnv4_vision.datasets.formats.yolo import YOLO_LAYOUTS, find_yolo
-from mnv4_vision.datasets.image_files import list_files, list_images
+from mnv4_vision.datasets.image_files import IMAGE_SUFFIXES, list_files, walk_files
 from mnv4_vision.datasets.verification.verify import SplitPaths
 
 __all__ = ["HOW_TO_GET", "DataLayout", "find_data", "load_set", "paths_of"]
@@ -205,8 +205,8 @@ def _guess(root: Path) -> str:
         )
     if any(list_files(place, (".txt",)) for place in (root / "labels", root / "train")):
         return "There are label .txt files: YOLO needs a data.yaml with names, train and val"
-    if images := list_images(root):
-        return f"There are {len(images)} images, but no annotations in a known format"
+    if images := sum(path.lower().endswith(tuple(IMAGE_SUFFIXES)) for path in walk_files(root)):
+        return f"There are {images} images, but no annotations in a known format"
     return HOW_TO_GET
 
 

@@ -8,6 +8,7 @@ __all__ = ["KINDS", "MANY_IMAGES", "SKIPPED_SHARE", "Finding", "Findings", "Kind
 
 # The official COCO train2017 has two boxes without width among 860,001 and must train.
 RARE = 1 / 1000
+FEW = 1 / 100
 MOSTLY_FINE = 0.5
 ALWAYS_WARNING = 1.0
 # Where a loader leaves bad images out, the training fails only if most are bad.
@@ -101,6 +102,24 @@ KINDS: dict[str, Kind] = {
     ),
     "all_ignored": Kind("images that are ignored as a whole", "", ALWAYS_WARNING),
     "mostly_ignored": Kind("splits that are ignored for the most part", "", ALWAYS_WARNING),
+    "left_out": Kind("files that are not read", "", ALWAYS_WARNING),
+    "no_photo": Kind("classes without an image", "", ALWAYS_WARNING),
+    "one_photo": Kind("classes with a single image", "", ALWAYS_WARNING),
+    "untaught": Kind(
+        "classes to be found in val that train has no image of",
+        "divide the set anew, or take the class out",
+    ),
+    "imbalance": Kind(
+        "splits with more than ten times as many images of one class as of another",
+        "",
+        ALWAYS_WARNING,
+    ),
+    "small_image": Kind(
+        "images with a side below half of the network's input", "", ALWAYS_WARNING
+    ),
+    "two_labels": Kind(
+        "images that are in two classes", "delete them from the wrong one", FEW
+    ),
     "leak": Kind("validation images that are in train too", "take them out of one split", RARE),
 }  # fmt: skip
 

@@ -18,6 +18,7 @@ from PIL import Image
 from mnv4_vision.core.errors import InputError, MissingFileError
 from mnv4_vision.datasets.image_files import IMAGE_SUFFIXES, header_size
 from mnv4_vision.datasets.loading import has_ending, read_image
+from mnv4_vision.datasets.stores import open_image
 from mnv4_vision.datasets.verification.findings import Findings
 
 __all__ = [
@@ -25,6 +26,7 @@ __all__ = [
     "ImageFile",
     "Listing",
     "check_images",
+    "examine_images",
     "find_copies",
     "in_threads",
     "list_folder",
@@ -107,28 +109,57 @@ def check_images(
     """
     there = _existing(ann_file, image_dir, images, listings)
     decode = len(images) <= MAX_DECODED if decode is None else decode
-    jobs = []
     for image in images:
-        if image["file_name"] in there:
-            jobs.append((split, image_dir, image, decode))
-        else:
+        if image["file_name"] not in there:
             hint = _spelling(image_dir, image["file_name"], listings)
             example = f"{image_dir / image['file_name']} ({ann_file}) does not exist{hint}"
             findings.add("missing", split, len(images), example, tolerance)
+    present = [image for image in images if image["file_name"] in there]
+    return examine_images(
+        split,
+        image_dir,
+        present,
+        findings,
+        decode=decode,
+        total=len(images),
+        tolerance=tolerance,
+    )
+
+
+def examine_images(
+    split: str,
+    image_dir: Path,
+    images: Sequence[dict[str, Any]],
+    findings: Findings,
+    *,
+    decode: bool,
+    total: int,
+    tolerance: float | None = None,
+) -> list[ImageFile]:
+    """Check image files that are known to be there, or records of a store.
+
+    The arguments are those of `check_images`; `total` is what the tolerance is a share of.
+    """
+    jobs = [(split, image_dir, image, decode) for image in images]
     files = list(in_threads(_check_image, jobs))
     for file in files:
         if file.problem:
             kind, what = file.problem
-            findings.add(kind, split, len(images), what, tolerance)
+            findings.add(kind, split, total, what, tolerance)
     return files
 
 
-def find_copies(files: Iterable[ImageFile], findings: Findings) -> None:
-    """Note files of equal content: within a split a warning, in train and val a leak."""
+def find_copies(files: Iterable[ImageFile], findings: Findings) -> list[list[ImageFile]]:
+    """Note files of equal content: within a split a warning, in train and val a leak.
+
+    Returns:
+        The groups of equal files.
+    """
     splits: dict[str, list[ImageFile]] = defaultdict(list)
     for file in files:
         splits[file.split].append(file)
-    for group in _equal_files([file for split in splits.values() for file in split]):
+    groups = list(_equal_files([file for split in splits.values() for file in split]))
+    for group in groups:
         firsts: dict[str, ImageFile] = {}
         for file in group:
             total = len(splits[file.split])
@@ -139,6 +170,7 @@ def find_copies(files: Iterable[ImageFile], findings: Findings) -> None:
                 example = f"{file.path} (val) is the same picture as {other.path} (train)"
                 findings.add("leak", "val", total, example)
             firsts.setdefault(file.split, file)
+    return groups
 
 
 def _existing(
@@ -186,7 +218,7 @@ def in_threads(check: Callable[..., Checked], jobs: Sequence[tuple]) -> Iterator
 
 def read_ends(path: Path) -> tuple[bytes, bytes, int]:
     """Return the first and the last bytes and the size in bytes of a file."""
-    with path.open("rb") as file:
+    with open_image(path) as file:
         start = file.read(16)
         num_bytes = file.seek(0, os.SEEK_END)
         file.seek(max(0, num_bytes - _TAIL_BYTES))
@@ -198,8 +230,8 @@ def _check_image(split: str, image_dir: Path, image: dict[str, Any], decode: boo
     recorded = (image["width"], image["height"]) if "width" in image else None
     try:
         start, tail, num_bytes = read_ends(path)
-    except OSError as error:
-        what = f"image {path} cannot be read: {error.strerror or error}"
+    except (OSError, InputError) as error:  # InputError: of a store
+        what = f"image {path} cannot be read: {getattr(error, 'strerror', None) or error}"
         return ImageFile(split, path, 0, b"", problem=("unreadable", what))
     sizes = _header_sizes(path)
     suspected = _suspect(sizes, recorded, has_ending(start, tail))
@@ -239,5 +271,6 @@ def _equal_files(files: Iterable[ImageFile]) -> Iterator[list[ImageFile]]:
         if len(group) > 1:
             equal: dict[bytes, list[ImageFile]] = defaultdict(list)
             for file in group:
-                equal[hashlib.sha1(file.path.read_bytes()).digest()].append(file)
+                with open_image(file.path) as content:
+                    equal[hashlib.sha1(content.read()).digest()].append(file)
             yield from (same for same in equal.values() if len(same) > 1)

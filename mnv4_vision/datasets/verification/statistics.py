@@ -25,8 +25,11 @@ __all__ = [
     "MAX_BARS",
     "SplitStatistics",
     "draw_bars",
+    "draw_histograms",
+    "draw_ratios",
     "draw_statistics",
     "measure",
+    "percentiles",
     "to_png",
     "write_statistics",
 ]
@@ -81,7 +84,7 @@ def write_statistics(splits: Mapping[str, SplitPaths], out: Path) -> str:
         statistics[split] = measure(usable_content(records))
         content[split] = {
             **summaries[split].as_dict(),
-            "percentiles": _percentiles(statistics[split]),
+            "percentiles": percentiles(vars(statistics[split])),
         }
     write_atomic(out / "stats.json", json.dumps(content, indent=1).encode())
     write_atomic(out / "stats.png", draw_statistics(summaries, statistics))
@@ -100,7 +103,7 @@ def draw_statistics(
     classes, sizes, ratios, counts = figure.subplots(2, 2).ravel()
     _draw_classes(classes, summaries)
     _draw_sizes(sizes, statistics)
-    _draw_ratios(ratios, statistics)
+    draw_ratios(ratios, {s: n.aspect_ratios for s, n in statistics.items()}, "boxes")
     _draw_counts(counts, statistics)
     for axes in (classes, sizes, ratios, counts):
         axes.grid(alpha=0.3)
@@ -137,11 +140,11 @@ def draw_bars(
     axes.set_title(f"classes, the first {len(names)} of {total}" if left_out else "classes")
 
 
-def _percentiles(statistics: SplitStatistics) -> dict[str, dict[str, float]]:
+def percentiles(quantities: Mapping[str, np.ndarray]) -> dict[str, dict[str, float]]:
     """Return percentiles of each quantity, none of what there is nothing of."""
     return {
         name: dict(zip(map(str, PERCENTILES), np.percentile(values, PERCENTILES), strict=True))
-        for name, values in vars(statistics).items()
+        for name, values in quantities.items()
         if len(values)
     }
 
@@ -167,7 +170,7 @@ def _draw_sizes(axes: "Axes", statistics: Mapping[str, SplitStatistics]) -> None
     edges = np.geomspace(0.97 * low, 1.03 * high, 41)
     axes.set_xscale("log", base=2)
     axes.xaxis.set_major_formatter("{x:g}")
-    _histograms(axes, {s: n.sizes_px for s, n in statistics.items()}, edges)
+    draw_histograms(axes, {s: n.sizes_px for s, n in statistics.items()}, edges)
     for name, limit in SIZE_CLASSES[:-1]:
         axes.axvline(limit**0.5, color="black", linewidth=1, linestyle="--")
         text = f"{name} below {limit**0.5:g}"
@@ -178,28 +181,30 @@ def _draw_sizes(axes: "Axes", statistics: Mapping[str, SplitStatistics]) -> None
     axes.set_ylabel("% of the boxes")
 
 
-def _draw_ratios(axes: "Axes", statistics: Mapping[str, SplitStatistics]) -> None:
+def draw_ratios(axes: "Axes", ratios: Mapping[str, np.ndarray], records: str) -> None:
+    """Draw the aspect ratios of each split's `records`, a word for the axis."""
     axes.set_xscale("log", base=2)
     axes.xaxis.set_major_formatter("{x:g}")
     edges = 2.0 ** np.linspace(-4, 4, 41)
-    values = {s: np.clip(n.aspect_ratios, edges[0], edges[-1]) for s, n in statistics.items()}
-    _histograms(axes, values, edges)
+    values = {split: np.clip(found, edges[0], edges[-1]) for split, found in ratios.items()}
+    draw_histograms(axes, values, edges)
     axes.set_title("aspect ratios")
     axes.set_xlabel("width / height")
-    axes.set_ylabel("% of the boxes")
+    axes.set_ylabel(f"% of the {records}")
 
 
 def _draw_counts(axes: "Axes", statistics: Mapping[str, SplitStatistics]) -> None:
     most = max(int(n.boxes_per_image.max(initial=0)) for n in statistics.values())
     edges = np.arange(0, most + 2, max(1, most // 40)) - 0.5
     edges = np.append(edges, edges[-1] + max(1, most // 40))
-    _histograms(axes, {s: n.boxes_per_image for s, n in statistics.items()}, edges)
+    draw_histograms(axes, {s: n.boxes_per_image for s, n in statistics.items()}, edges)
     axes.set_title("boxes per image")
     axes.set_xlabel("boxes")
     axes.set_ylabel("% of the images")
 
 
-def _histograms(axes: "Axes", values: Mapping[str, np.ndarray], edges: np.ndarray) -> None:
+def draw_histograms(axes: "Axes", values: Mapping[str, np.ndarray], edges: np.ndarray) -> None:
+    """Draw a histogram for each split, in per cent of its values."""
     for row, (split, numbers) in enumerate(values.items()):
         median = f", median {np.median(numbers):.3g}" if len(numbers) else ""
         weights = np.full(len(numbers), 100 / max(1, len(numbers)))

@@ -1,13 +1,12 @@
 """Resizing, cropping and mirroring of a photo together with its label map."""
 
-from typing import Any
-
 import cv2
 import numpy as np
 from mmcv.transforms import BaseTransform
 from mmseg.registry import TRANSFORMS
 
 from mnv4_vision.core.errors import InputError
+from mnv4_vision.datasets.sizes import checked_size
 
 __all__ = ["CoverResize", "RandomScaleCropFlip"]
 
@@ -140,14 +139,6 @@ class RandomScaleCropFlip(BaseTransform):
 
     def __repr__(self) -> str:
         return f"RandomScaleCropFlip({', '.join(f'{k}={v!r}' for k, v in vars(self).items())})"
-
-
-def checked_size(step: str, name: str, value: Any) -> tuple[int, int]:
-    """Return `value`, a step's argument, as a size."""
-    is_size = isinstance(value, list | tuple) and len(value) == 2
-    if not is_size or not all(isinstance(side, int) and side > 0 for side in value):
-        raise InputError(f"{step}: {name}={value!r}; it takes (width, height) in pixels")
-    return tuple(value)
 
 
 def cover_ratio(size: tuple[int, int], scale: tuple[int, int]) -> float:
