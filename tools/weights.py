@@ -1,8 +1,9 @@
-"""List, download and convert MobileNetV4 weights.
+"""List, download, convert and publish weights.
 
 python tools/weights.py list --arch conv_m
 python tools/weights.py download conv_m.e500_r256_in1k --to weights/
 python tools/weights.py convert work_dirs/run/best.pth conv_m.safetensors --to timm
+python tools/weights.py publish work_dirs/run weights/ --licence apache-2.0
 """
 
 import argparse
@@ -13,7 +14,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from _cli import run_cli
-from _options import expanded_path
+from _options import expanded, expanded_path
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -40,6 +41,23 @@ def build_parser() -> argparse.ArgumentParser:
     command.add_argument("--to", choices=("timm", "mnv4"), required=True)
     command.add_argument("--arch", help="architecture, where the file does not say")
     command.set_defaults(run=convert_weights)
+
+    command = commands.add_parser(
+        "publish", help="weights of a training, with metadata, in a file that names its hash"
+    )
+    command.add_argument(
+        "checkpoint", type=expanded, help="checkpoint, or a work dir for its best one"
+    )
+    command.add_argument(
+        "out", type=expanded, help="folder, or path without the hash: PATH-<hash>.safetensors"
+    )
+    command.add_argument("--licence", help="of the weights, such as apache-2.0")
+    command.add_argument(
+        "--join-branches",
+        action="store_true",
+        help="of MobileOne: write the form for inference, one convolution for each block",
+    )
+    command.set_defaults(run=publish_weights)
     return parser
 
 
@@ -108,6 +126,20 @@ def convert_weights(args: argparse.Namespace) -> None:
     print(f"{args.dst}: {report.name}, {len(report.matched)} tensors")
     if report.missing:
         print(f"without the classifier's {len(report.missing)}: load with strict=False")
+
+
+def publish_weights(args: argparse.Namespace) -> None:
+    from mnv4_vision.core.weights import publish
+
+    options = {"licence": args.licence, "join_branches": args.join_branches}
+    done = publish(args.checkpoint, args.out, **options)
+    print(done.path)
+    print(f"SHA-256 {done.sha256}")
+    millions = done.num_parameters / 1e6
+    print(f"{done.size_bytes / 1e6:.2f} MB, {millions:.2f} M parameters and statistics")
+    for key, value in done.meta.items():
+        text = " ".join(str(value).split())
+        print(f"{key}: {text if len(text) <= 100 else text[:97] + '...'}")
 
 
 def main() -> None:

@@ -15,6 +15,7 @@ from torch import nn
 from mnv4_vision.core.errors import InputError, MissingFileError, join_names
 from mnv4_vision.core.parallel import unwrapped
 from mnv4_vision.core.torch_file import load_torch, strip_parallel
+from mnv4_vision.core.weights.files import best_checkpoint, read_weights
 
 __all__ = ["find_checkpoint", "load_checkpoint_checked", "read_checkpoint"]
 
@@ -23,7 +24,7 @@ def read_checkpoint(path: str | Path) -> dict[str, Any]:
     """Read a checkpoint file to the CPU with restricted unpickling.
 
     Args:
-        path: mmengine checkpoint or a bare state dict.
+        path: mmengine checkpoint, a bare state dict, or a published safetensors file.
 
     Returns:
         At least `state_dict` (without the `module.` that data parallelism adds) and `meta`.
@@ -35,7 +36,11 @@ def read_checkpoint(path: str | Path) -> dict[str, Any]:
     path = Path(path)
     if not path.is_file():
         raise MissingFileError(f"checkpoint not found: {path}{_neighbours(path)}")
-    content = load_torch(path)
+    if path.suffix == ".safetensors":
+        file = read_weights(path)
+        content = {"state_dict": file.state_dict, "meta": file.meta}
+    else:
+        content = load_torch(path)
     state = content.get("state_dict", content) if isinstance(content, Mapping) else None
     is_state = isinstance(state, Mapping) and any(map(torch.is_tensor, state.values()))
     if not is_state:
@@ -65,7 +70,9 @@ def find_checkpoint(path: str | Path) -> Path:
     path = Path(path)
     if not path.is_dir():
         return path
-    files = list(path.glob("best_*.pth")) or list(path.glob("*.pth"))
+    if best := best_checkpoint(path):
+        return best
+    files = [*path.glob("*.pth")] or [*path.glob("*.safetensors")]
     if not files:
         raise MissingFileError(f"{path} holds no checkpoint (*.pth): train first")
     return max(files, key=lambda file: file.stat().st_mtime_ns)
@@ -106,7 +113,7 @@ def load_checkpoint_checked(
             f"checkpoint {path} is of another model: {matched} of the model's {len(own)} tensors "
             f"match, {len(missing)} are missing{_example(missing)}, {len(reshaped)} have another "
             f"shape{_shape_example(reshaped, own, state)}, {len(unexpected)} of the checkpoint's "
-            f"are unexpected{_example(unexpected)}. Use the config it was trained with"
+            f"are unexpected{_example(unexpected)}. {_advice(state, path)}"
         )
     if classes is not None and trained is not None and list(classes) != list(trained):
         raise InputError(
@@ -122,6 +129,12 @@ def load_checkpoint_checked(
         )
     model.load_state_dict(state, strict=False)
     return meta
+
+
+def _advice(state: Mapping[str, Any], path: str | Path) -> str:
+    if "conv_stem.weight" not in state:
+        return "Use the config it was trained with"
+    return f"It has timm's names: `python tools/weights.py convert {path} OUT --to mnv4`"
 
 
 def _check_num_classes(model: nn.Module, path: str | Path, trained: Sequence[str] | None) -> None:

@@ -19,7 +19,7 @@ from mnv4_vision.core.weights.normalisation import is_local
 from mnv4_vision.core.weights.report import LoadReport, compare
 from mnv4_vision.core.weights.timm_zoo import find_timm_weights, timm_layout
 
-__all__ = ["MIN_MATCHED", "load_pretrained", "open_weights"]
+__all__ = ["MIN_MATCHED", "check_finite", "load_pretrained", "open_weights"]
 
 # Below this share of loaded tensors the file is the wrong one: training would start almost from
 # scratch and end with a low score that nobody understands.
@@ -70,7 +70,7 @@ def _load(
     if report.fraction < MIN_MATCHED or (strict and not report.is_clean):
         raise misfit(report.counts())
     matched = {key: found[key] for key in report.matched}
-    _check_finite(matched, file.path)
+    check_finite(matched, file.path)
     module.load_state_dict(matched, strict=False)
     report.log()
     return report
@@ -158,7 +158,8 @@ def _timm_misfit(file: WeightsFile, module: TimmBackbone) -> Callable[[str], Inp
     )
 
 
-def _check_finite(state_dict: Mapping[str, Tensor], path: Path) -> None:
+def check_finite(state_dict: Mapping[str, Tensor], path: Path) -> None:
+    """Raise `InputError` where a training went wrong before these weights were saved."""
     for key, value in state_dict.items():
         if value.is_floating_point() and not torch.isfinite(value).all():
             raise InputError(f"{path}: {key} holds NaN or infinity; its training diverged")

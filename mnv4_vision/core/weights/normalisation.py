@@ -14,7 +14,7 @@ from mnv4_vision.core.weights.config_text import settings_in
 from mnv4_vision.core.weights.files import SUFFIXES, find_weights_file, read_meta
 from mnv4_vision.core.weights.timm_zoo import find_timm_weights
 
-__all__ = ["is_local", "mean_std_for", "normalisation_for"]
+__all__ = ["is_local", "mean_std_for", "normalisation_for", "stated_mean_std", "timm_config"]
 
 MeanStd = tuple[tuple[float, ...], tuple[float, ...]]
 
@@ -54,10 +54,11 @@ def mean_std_for(name: str | None) -> MeanStd:
     if not is_local(name):
         entry = find_entry(name) or find_timm_weights(name) or get_entry(name)
         return entry.mean, entry.std
-    return _of_file(find_weights_file(Path(name).expanduser())) or (IMAGENET_MEAN, IMAGENET_STD)
+    path = find_weights_file(Path(name).expanduser())
+    return stated_mean_std(path) or (IMAGENET_MEAN, IMAGENET_STD)
 
 
-def _of_file(path: Path) -> MeanStd | None:
+def stated_mean_std(path: Path) -> MeanStd | None:
     """What the file says, or the config inside it, timm's `config.json` beside it, its name."""
     meta = read_meta(path)
     if "mean" in meta and "std" in meta:
@@ -65,17 +66,18 @@ def _of_file(path: Path) -> MeanStd | None:
     preprocessor = settings_in(str(meta.get("cfg", "")), "data_preprocessor")
     if "mean" in preprocessor and "std" in preprocessor:
         return _checked(preprocessor["mean"], preprocessor["std"], path, scale=255)
-    config = path.with_name("config.json")
-    if config.is_file():
-        timm_config = _timm_config(config)
-        if "mean" in timm_config and "std" in timm_config:
-            return _checked(timm_config["mean"], timm_config["std"], config)
+    settings = timm_config(path)
+    if "mean" in settings and "std" in settings:
+        return _checked(settings["mean"], settings["std"], path.with_name("config.json"))
     entry = find_entry(path.stem)
     return (entry.mean, entry.std) if entry else None
 
 
-def _timm_config(path: Path) -> dict[str, object]:
-    """What timm's `config.json` says about the images; nothing if it is another program's."""
+def timm_config(weights: Path) -> dict[str, object]:
+    """What timm's `config.json` beside a weights file says; nothing if it is another program's."""
+    path = weights.with_name("config.json")
+    if not path.is_file():
+        return {}
     try:
         content = json.loads(path.read_text())
     except ValueError as error:
