@@ -12,8 +12,10 @@ MAX_LINES = 400
 
 # room: the rooms it may import from
 ROOMS = {
+    "analysis": {"core", "compat"},
     "compat": set(),
     "core": {"compat"},
+    "cls": {"datasets", "core", "compat"},
     "det": {"datasets", "core", "compat"},
     "seg": {"datasets", "core", "compat"},
     "datasets": {"core", "compat"},

@@ -1,4 +1,4 @@
-"""Run a trained model on images: drawn copies, masks of segmentors, a JSON file and the times.
+"""Run a trained model on images: copies with boxes, masks or classes, a JSON file and the times.
 
 Example: python tools/infer.py work_dirs/demo/config.py work_dirs/demo photos/ --out predictions
 """

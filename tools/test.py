@@ -1,4 +1,4 @@
-"""Evaluate a checkpoint: AP of a detector, mIoU and boundary F-score of a segmenter, by class.
+"""Evaluate a checkpoint, class by class: a detector's AP, a segmenter's mIoU, a classifier's top-1.
 
 Example: python tools/test.py configs/det/retina_mnv4_conv_m.py work_dirs/demo --demo --report
 """

@@ -39,6 +39,7 @@ HELPER_KEYS = frozenset(
         "dataset_type",
         "iterations",
         "max_epochs",
+        "mixing",
         "norm_cfg",
         "pad",
         "paper_pipeline",
@@ -123,12 +124,15 @@ def load_config(path: str) -> Config:
         raise InputError(f"config {path}: {reason}") from error
 
 
-def prepare_config(options: RunOptions, splits: tuple[str, ...]) -> tuple[Config, Task]:
+def prepare_config(
+    options: RunOptions, splits: tuple[str, ...], checkpoint: Path | None = None
+) -> tuple[Config, Task]:
     """Resolve a config for a run over `splits` (of train, val, test) and check it and its data.
 
     Args:
         options: The command line.
         splits: Whose data must be there.
+        checkpoint: The weights of a test or prediction.
 
     Returns:
         The config, ready for `Runner.from_cfg`, and its task.
@@ -138,16 +142,19 @@ def prepare_config(options: RunOptions, splits: tuple[str, ...]) -> tuple[Config
     """
     cfg = load_config(options.config)
     with naming_config(options.config):
-        task = _resolve(cfg, options, splits)
+        task = _resolve(cfg, options, splits, checkpoint)
     task.check_data(cfg, splits)
     return cfg, task
 
 
-def _resolve(cfg: Config, options: RunOptions, splits: tuple[str, ...]) -> Task:
+def _resolve(
+    cfg: Config, options: RunOptions, splits: tuple[str, ...], checkpoint: Path | None
+) -> Task:
     """Apply data and flags to `cfg` in place, check it, and return its task."""
     if "task" not in cfg:
         raise InputError(f"config {options.config} names no task; see configs/_base_ for the keys")
     task = build_task(cfg.task)
+    task.checkpoint = checkpoint
     _check_launcher(options.launcher)
     if options.backbone:
         swap_backbone(cfg, options.backbone)

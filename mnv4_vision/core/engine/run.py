@@ -9,6 +9,7 @@ from mmengine.config import Config
 from mmengine.dist import is_main_process
 from mmengine.logging import print_log
 
+from mnv4_vision.core.backbones.timm_backbone import reparameterize
 from mnv4_vision.core.engine.checkpoint import (
     find_checkpoint,
     load_checkpoint_checked,
@@ -104,7 +105,7 @@ def test(
         report: Also write this HTML page; "auto" for `report.html` in the work dir.
     """
     path = find_checkpoint(checkpoint)
-    cfg, task = prepare_config(options, splits=("test",))
+    cfg, task = prepare_config(options, ("test",), path)
     # Beside the training's own files, which a second config.py would overwrite.
     cfg.work_dir = options.work_dir or str(path.parent / "test")
     cfg.load_from, cfg.resume = None, False
@@ -113,6 +114,7 @@ def test(
     runner = Runner.from_cfg(cfg)
     classes = runner.test_dataloader.dataset.metainfo["classes"]
     load_checkpoint_checked(runner.model, path, classes=classes)
+    reparameterize(runner.model)
     write_report = None if report is None else task.report_writer(runner, path)
     metrics = runner.test()
     if write_report is not None and is_main_process():
@@ -151,7 +153,7 @@ def predict(
     device = device or ("cuda" if torch.cuda.is_available() else "cpu")
     files = expand_inputs(inputs)
     path = find_checkpoint(checkpoint)
-    cfg, task = prepare_config(options, splits=())
+    cfg, task = prepare_config(options, (), path)
     _normalise_as_trained(cfg, options, path)
     classes = (read_checkpoint(path)["meta"].get("dataset_meta") or {}).get("classes")
     if classes is not None:

@@ -21,9 +21,11 @@ class Task(ABC):
 
     Attributes:
         own_keys: Top-level keys of a config that the task reads and takes out in `follow_model`.
+        checkpoint: The weights of a test or prediction; None in training.
     """
 
     own_keys: frozenset[str] = frozenset()
+    checkpoint: Path | None = None
 
     @abstractmethod
     def use_data_root(self, cfg: Config, root: Path, splits: tuple[str, ...] = ()) -> None:

@@ -1,14 +1,18 @@
 """What our runner changes: schedulers too short to end, what a checkpoint brings and refuses."""
 
+from types import SimpleNamespace
+
 import pytest
 import torch
 from mmengine.config import Config
 
-from mnv4_vision.core.engine import RunOptions
+from mnv4_vision.core.backbones import TimmBackbone, deploy
+from mnv4_vision.core.engine import RunOptions, run
 from mnv4_vision.core.engine.checkpoint import load_checkpoint_checked
 from mnv4_vision.core.engine.run import _normalise_as_trained, _resume_from
 from mnv4_vision.core.engine.runner import _shorter_than_a_step
 from mnv4_vision.core.errors import InputError
+from mnv4_vision.core.measure import count_params
 
 
 @pytest.mark.parametrize(
@@ -36,6 +40,34 @@ def test_a_checkpoint_brings_its_normalisation_unless_one_is_typed(tmp_path, cfg
     cfg = Config(dict(model=dict(data_preprocessor=dict(mean=[1.0, 2.0, 3.0], std=[1.0] * 3))))
     _normalise_as_trained(cfg, RunOptions(config="", cfg_options=cfg_options), file)
     assert cfg.model.data_preprocessor.mean == pytest.approx(mean)
+
+
+def test_evaluation_joins_parallel_branches(tmp_path, monkeypatch):
+    pytest.importorskip("timm")
+    torch.manual_seed(0)
+    trained = torch.nn.Sequential(TimmBackbone("mobileone_s0", out_indices=(4,))).train()
+    image = torch.rand(2, 3, 32, 32)
+    trained(image)  # statistics
+    torch.save({"state_dict": trained.state_dict(), "meta": {}}, tmp_path / "epoch_1.pth")
+    model = torch.nn.Sequential(TimmBackbone("mobileone_s0", out_indices=(4,)))
+    data = SimpleNamespace(dataset=SimpleNamespace(metainfo={"classes": ("one",)}))
+    outputs = []
+
+    def evaluate():
+        with torch.no_grad():
+            outputs.extend(model.eval()(image))
+        return {"params": count_params(model)}
+
+    runner = SimpleNamespace(model=model, test_dataloader=data, test=evaluate)
+    cfg = Config(dict(model=dict(data_preprocessor={})))
+    monkeypatch.setattr(run, "prepare_config", lambda *_, **__: (cfg, None))
+    monkeypatch.setattr(run.Runner, "from_cfg", lambda _: runner)
+    metrics = run.test(RunOptions(config=""), str(tmp_path / "epoch_1.pth"))
+    assert metrics["params"] == count_params(deploy(trained)) < count_params(trained) / 2
+    with torch.no_grad():
+        (expected,) = trained.eval()(image)
+    spread = expected.std().item()
+    torch.testing.assert_close(outputs[0], expected, rtol=1e-3, atol=1e-3 * spread)
 
 
 @pytest.mark.parametrize("length", ["max_epochs", "max_iters"])
