@@ -17,13 +17,20 @@ def clock(args: argparse.Namespace) -> Callable[[], float]:
 
 
 def print_totals(
-    forms: dict[str, Callable], items: Sequence[Any], args: argparse.Namespace
+    forms: dict[str, Callable], items: Sequence[Any], args: argparse.Namespace, num_images: int = 1
 ) -> None:
-    """Print the median time of each form and the median ratio of the last one to it."""
+    """Print the median time of each form and the median ratio of the last one to it.
+
+    Args:
+        forms: Functions of an item.
+        items: Images, or batches of `num_images`.
+        args: With `rounds` and `threads`.
+        num_images: Images in an item.
+    """
     rounds = [time_round(forms, items, clock(args), i) for i in range(args.rounds + 1)][1:]
     *_, last = forms
     for name in forms:
-        median = statistics.median(times[name] for times in rounds)
+        median = statistics.median(times[name] for times in rounds) / num_images
         ratio = statistics.median(times[last] / times[name] for times in rounds)
         print(f"{name:12}{median * 1e3:9.2f} ms per image   {last} takes {ratio:.3f} of it")
 
@@ -31,7 +38,7 @@ def print_totals(
 def time_round(
     forms: dict[str, Callable], items: Sequence[Any], now: Callable[[], float], number: int
 ) -> dict[str, float]:
-    """Return seconds per image of each form; who goes first changes from image to image."""
+    """Return seconds per item of each form; who goes first changes from item to item."""
     seconds = dict.fromkeys(forms, 0.0)
     names = list(forms)
     for index, item in enumerate(items, number):
