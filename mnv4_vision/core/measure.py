@@ -53,8 +53,12 @@ def peak_activation_bytes(module: nn.Module, input_size: int | Sequence[int]) ->
         module: Network.
         input_size: Side, (H, W), (C, H, W) or (B, C, H, W); 3 channels and batch 1 by default.
     """
-    with FakeTensorMode(), torch.no_grad():
-        fake = _copy(module, lambda t: torch.empty_strided(t.shape, t.stride(), dtype=t.dtype))
+    mode = FakeTensorMode()
+    with mode:
+        fakes = _moved(module, lambda t: torch.empty_strided(t.shape, t.stride(), dtype=t.dtype))
+    # outside of the mode: modules may keep tensors that are neither parameter nor buffer
+    fake = copy.deepcopy(module, fakes).eval()
+    with mode, torch.no_grad():
         held = [*fake.parameters(), *fake.buffers()]
         with _LiveStorages(held) as live:
             fake(torch.empty(_image_shape(input_size)))
@@ -107,19 +111,19 @@ def _on_meta(module: nn.Module) -> nn.Module:
 
     Dispatching them would take half of the time.
     """
-    on_meta = _copy(module, lambda tensor: tensor.to("meta"))
+    on_meta = copy.deepcopy(module, _moved(module, lambda tensor: tensor.to("meta"))).eval()
     for child in on_meta.modules():
         if isinstance(child, _BatchNorm):
             child.forward = _identity
     return on_meta
 
 
-def _copy(module: nn.Module, move: Callable[[Tensor], Tensor]) -> nn.Module:
-    """Copy the structure in eval mode, with `move` of every parameter and buffer in it."""
-    copies: dict[int, Tensor] = {id(buffer): move(buffer) for buffer in module.buffers()}
+def _moved(module: nn.Module, move: Callable[[Tensor], Tensor]) -> dict[int, Tensor]:
+    """Return `move` of every parameter and buffer, for `deepcopy` to take in their place."""
+    moved: dict[int, Tensor] = {id(buffer): move(buffer) for buffer in module.buffers()}
     for parameter in module.parameters():
-        copies[id(parameter)] = nn.Parameter(move(parameter), requires_grad=False)
-    return copy.deepcopy(module, copies).eval()
+        moved[id(parameter)] = nn.Parameter(move(parameter), requires_grad=False)
+    return moved
 
 
 def _identity(x: Tensor) -> Tensor:
