@@ -9,7 +9,7 @@ from typing import Any
 from mmengine.config import Config, ConfigDict
 from mmengine.runner import Runner
 
-from mnv4_vision.core.engine.contract import backbone_contract
+from mnv4_vision.core.engine.contract import head_contract
 from mnv4_vision.core.engine.task import Task, datasets_of, pipelines_of, step_name
 from mnv4_vision.core.errors import InputError
 from mnv4_vision.datasets import make_demo
@@ -84,9 +84,9 @@ class SegmentationTask(Task):
             head.num_classes = len(classes)
 
     def follow_model(self, cfg: Config) -> None:
-        """Apply the options; fit the heads to the channels and output stride of the backbone."""
+        """Apply the options; fit the heads to channels and output stride of the maps they read."""
         apply_options(cfg)
-        contract = backbone_contract(cfg)
+        contract = head_contract(cfg)
         if contract is None:
             return
         for head in heads_of(cfg):

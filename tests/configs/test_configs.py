@@ -5,11 +5,10 @@ import re
 from pathlib import Path
 
 import pytest
-import torch
-from mmengine.registry import MODELS, init_default_scope
 
 from mnv4_vision.core.engine import RunOptions, prepare_config
 from mnv4_vision.core.measure import count_macs, count_params
+from mnv4_vision.core.model_table.rows import build_on_meta
 
 ROOT = Path(__file__).resolve().parents[2]
 LEAVES = sorted(p for p in (ROOT / "configs").rglob("*.py") if "_base_" not in p.parts)
@@ -40,10 +39,8 @@ def test_leaf_is_tested_as_it_is_validated(leaf):
 
 def test_leaf_resolves_and_its_sizes_are_those_of_its_docstring(leaf):
     cfg, _ = prepare_config(RunOptions(config=str(leaf)), splits=())
-    init_default_scope(cfg.default_scope)
     cfg.model.backbone.pretrained = None
-    with torch.device("meta"):
-        model = MODELS.build(cfg.model)
+    model = build_on_meta(cfg)
     params, macs = re.search(r"([\d.]+) M parameters, ([\d.]+) GMACs", docstring(leaf)).groups()
     assert count_params(model) / 1e6 == pytest.approx(float(params), abs=0.006)
     assert count_macs(model, cfg.image_size) / 1e9 == pytest.approx(float(macs), abs=0.006)

@@ -1,4 +1,4 @@
-"""What the backbone of a config gives: channels and strides of its maps (the feature contract)."""
+"""What backbone and neck of a config give: channels and strides of their maps."""
 
 from dataclasses import dataclass
 
@@ -8,7 +8,7 @@ from mmengine.registry import MODELS
 
 from mnv4_vision.core.errors import InputError
 
-__all__ = ["BackboneContract", "backbone_contract"]
+__all__ = ["BackboneContract", "backbone_contract", "head_contract"]
 
 
 @dataclass(frozen=True)
@@ -44,3 +44,19 @@ def backbone_contract(cfg: Config) -> BackboneContract | None:
     if not (hasattr(backbone, "out_channels") and hasattr(backbone, "strides")):
         return None
     return BackboneContract(tuple(backbone.out_channels), tuple(backbone.strides))
+
+
+def head_contract(cfg: Config) -> BackboneContract | None:
+    """Return what the heads of `cfg.model` read: the neck's maps, without one the backbone's.
+
+    A neck says the channels of its maps in a tuple `out_channels`; their strides are those of the
+    backbone's first maps. None where either part does not say.
+    """
+    backbone = backbone_contract(cfg)
+    if backbone is None or not cfg.model.get("neck"):
+        return backbone
+    with torch.device("meta"):
+        channels = getattr(MODELS.build(cfg.model.neck), "out_channels", None)
+    if not isinstance(channels, tuple):
+        return None
+    return BackboneContract(channels, backbone.strides[: len(channels)])

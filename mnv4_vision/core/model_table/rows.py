@@ -12,6 +12,7 @@ from mmengine.config import Config
 from mmengine.registry import MODELS, init_default_scope
 from torch import nn
 
+from mnv4_vision.core.backbones.timm_backbone import reparameterize
 from mnv4_vision.core.engine.prepare import RunOptions, prepare_config
 from mnv4_vision.core.engine.task import Task
 from mnv4_vision.core.errors import InputError
@@ -56,10 +57,12 @@ def read_config(path: str | os.PathLike) -> NamedConfig:
 
 
 def build_on_meta(cfg: Config) -> nn.Module:
-    """Build the model of a resolved config without memory."""
+    """Build the model of a resolved config without memory, parallel branches joined (MobileOne)."""
     init_default_scope(cfg.default_scope)
     with torch.device("meta"):
-        return MODELS.build(cfg.model)
+        model = MODELS.build(cfg.model)
+        reparameterize(model)
+    return model
 
 
 def group_rows(rows: Iterable[Row], key: Callable[[Row], Hashable]) -> list[list[Row]]:

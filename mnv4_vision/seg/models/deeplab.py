@@ -66,13 +66,14 @@ class DeepLabHead(MobileDecodeHead):
     Args:
         in_channels: Channels of the maps: `(C5,)` for V3, `(C2 or C3, C5)` for V3+.
         channels: Width of ASPP and decoder.
+        aspp_channels: Width of ASPP where V3+ has another one.
         low_level_channels: Width to which the finer map is reduced.
         dilations: Rates of the atrous branches at output stride 16; they grow as maps get finer.
         output_stride: Stride of the last map.
         **kwargs: See `MobileDecodeHead`.
 
     Raises:
-        InputError: More than two maps, no rates, or rates below 1.
+        InputError: More than two maps, no rates, or rates below 1, a width of ASPP alone in V3.
     """
 
     def __init__(
@@ -80,6 +81,7 @@ class DeepLabHead(MobileDecodeHead):
         in_channels: Sequence[int],
         channels: int = 256,
         *,
+        aspp_channels: int | None = None,
         low_level_channels: int = 48,
         dilations: Sequence[int] = (6, 12, 18),
         output_stride: int = 16,
@@ -94,12 +96,18 @@ class DeepLabHead(MobileDecodeHead):
         if not dilations or min(dilations) < 1:
             raise InputError(f"DeepLabHead: dilations={tuple(dilations)}; it takes rates from 1")
         rates = [max(1, round(rate * RATES_STRIDE / output_stride)) for rate in dilations]
-        self.aspp = SeparableASPP(in_channels[-1], channels, rates)
+        aspp_channels = aspp_channels or channels
+        if len(in_channels) == 1 and aspp_channels != channels:
+            raise InputError(
+                f"DeepLabHead: aspp_channels={aspp_channels} of one map (DeepLabV3): set channels"
+            )
+        self.aspp = SeparableASPP(in_channels[-1], aspp_channels, rates)
         self.reduce_low = self.decoder = None
         if len(in_channels) == 2:
             self.reduce_low = ConvNormAct(in_channels[0], low_level_channels, 1)
             self.decoder = nn.Sequential(
-                separable(channels + low_level_channels, channels), separable(channels, channels)
+                separable(aspp_channels + low_level_channels, channels),
+                separable(channels, channels),
             )
 
     def forward(self, inputs: Sequence[Tensor]) -> Tensor:

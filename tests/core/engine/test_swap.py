@@ -6,7 +6,7 @@ import pytest
 import torch
 from mmengine.registry import MODELS, init_default_scope
 
-from mnv4_vision.core.engine import RunOptions, prepare_config
+from mnv4_vision.core.engine import RunOptions, prepare_config, swap
 from mnv4_vision.core.errors import InputError
 
 pytest.importorskip("timm")
@@ -48,6 +48,19 @@ def test_weights_are_those_that_are_asked_for():
     cfg = swapped(scratch, tag)
     assert (cfg.model.backbone.model_name, cfg.model.backbone.pretrained) == (tag[:21], tag)
     assert swapped(RETINA, tag, pretrained="none").model.backbone.pretrained is None
+
+
+def test_customs_stay_where_the_network_can_have_them(monkeypatch):
+    """MobileNetV3's expansion tap and halved tail."""
+    said = []
+    monkeypatch.setattr(swap, "print_log", lambda text, *_: said.append(text))
+    config = "configs/det/ssdlite_mobilenetv3_large_reduced.py"
+    kept = swapped(config, "mobilenetv3_small_100").model.backbone
+    assert kept.expanded_c4
+    assert kept.halved_tail
+    for other in ("mobileone_s0", "conv_s"):
+        assert not {"expanded_c4", "halved_tail"} & set(swapped(config, other).model.backbone)
+        assert said.pop().startswith(f"{other} is without expanded_c4 and halved_tail")
 
 
 def test_output_stride_stays_32_where_timm_has_no_other():
