@@ -8,7 +8,6 @@ from mmengine.hooks import (
     ParamSchedulerHook,
 )
 from mmengine.model import MomentumAnnealingEMA
-from mmengine.runner import LogProcessor
 from mmengine.visualization import LocalVisBackend, Visualizer
 
 from mnv4_vision.core.engine import (
@@ -18,6 +17,7 @@ from mnv4_vision.core.engine import (
     InterruptHook,
     LossGuardHook,
     ProgressHook,
+    ValidationLogProcessor,
 )
 
 default_hooks = dict(
@@ -43,5 +43,5 @@ env_cfg = dict(
     dist_cfg=dict(backend="nccl"),
 )
 visualizer = dict(type=Visualizer, vis_backends=[dict(type=LocalVisBackend)])
-log_processor = dict(type=LogProcessor, window_size=50, by_epoch=True)
+log_processor = dict(type=ValidationLogProcessor, window_size=50, by_epoch=True)
 randomness = dict(seed=0)

@@ -11,6 +11,7 @@ from mnv4_vision.core.engine.guards import LossGuardHook
 from mnv4_vision.core.engine.history import HistoryHook, read_history
 from mnv4_vision.core.engine.interrupt import InterruptHook, TrainingInterrupted
 from mnv4_vision.core.engine.layer_decay import LayerDecayConstructor
+from mnv4_vision.core.engine.log_processor import ValidationLogProcessor
 from mnv4_vision.core.engine.loop import TrainLoop
 from mnv4_vision.core.engine.optim import Bf16OptimWrapper, DecayGroupsConstructor
 from mnv4_vision.core.engine.prepare import RunOptions, load_config, prepare_config
@@ -39,6 +40,7 @@ __all__ = [
     "Task",
     "TrainLoop",
     "TrainingInterrupted",
+    "ValidationLogProcessor",
     "build_task",
     "check_config",
     "check_overrides",
