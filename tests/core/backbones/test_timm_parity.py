@@ -86,13 +86,17 @@ def test_output_stride(timm_pair, arch, output_stride):
 
 @pytest.mark.parametrize("arch", ["conv_s", "hybrid_m"])
 def test_drawn_like_timm(arch):
-    """Same standard deviation, layer by layer, within what the number of weights allows."""
+    """Same standard deviation, layer by layer, within what the number of weights allows.
+
+    The last layer is TensorFlow's: even between -0.05 and 0.05, whatever the number of classes.
+    """
     timm = pytest.importorskip("timm")
     theirs = from_timm(timm.create_model(TIMM_ARCHS[arch]).state_dict(), arch, prefix="backbone.")
     for key, mine in MobileNetV4Classifier(arch).state_dict().items():
         if mine.numel() > 500 and mine.is_floating_point() and mine.dim() > 1:
             tolerance = 4 / mine.numel() ** 0.5
-            assert mine.std() == pytest.approx(theirs[key].std().item(), rel=tolerance), key
+            drawn = 0.1 / 12**0.5 if key == "head.fc.weight" else theirs[key].std().item()
+            assert mine.std() == pytest.approx(drawn, rel=tolerance), key
         elif mine.dim() <= 1 and "fc" not in key:
             assert torch.equal(mine, theirs[key]), key
 
