@@ -1,12 +1,18 @@
 """Checks of the data that a classification config reads, before anything is trained or tested."""
 
 import os
-from collections.abc import Mapping
 from pathlib import Path
 
 from mmengine.config import Config, ConfigDict
 
 from mnv4_vision.cls.dataset import choose_classes
+from mnv4_vision.core.engine.data_checks import (
+    check_steps,
+    distinct,
+    refuse_one_image,
+    skips_bad_images,
+    split_name,
+)
 from mnv4_vision.core.engine.task import datasets_of, step_name
 from mnv4_vision.core.errors import InputError
 from mnv4_vision.datasets.image_folders import (
@@ -38,10 +44,12 @@ def check_data(cfg: Config, splits: tuple[str, ...], data_root: Path | None = No
         return
     for split in splits:
         for dataset in datasets_of(cfg, (split,)):
-            _check_classes(cfg, dataset, read[_split_name(split)].data)
+            _check_classes(cfg, dataset, read[split_name(split)].data)
     if "train" in splits:
         _check_batch(cfg, read["train"])
-    report = verify_images(_distinct(read), input_px=_input_px(cfg))
+    report = verify_images(
+        distinct(read, lambda files: (files.data.root, files.name)), input_px=_input_px(cfg)
+    )
     if int(os.environ.get("RANK", 0)) == 0:
         print(report.describe(), flush=True)
     root = data_root or next(iter(read.values())).data.root
@@ -58,27 +66,8 @@ def _read(cfg: Config, splits: tuple[str, ...]) -> dict[str, ImageSplit]:
             key = (str(dataset.data_root), name)
             if key not in found:
                 found[key] = find_images(key[0], only=(name,))
-            read[_split_name(split)] = ImageSplit(found[key], name, _skips_bad_images(dataset))
+            read[split_name(split)] = ImageSplit(found[key], name, skips_bad_images(dataset))
     return read
-
-
-def _split_name(split: str) -> str:
-    return "train" if split == "train" else "val"
-
-
-def _skips_bad_images(dataset: ConfigDict) -> bool:
-    policies = (step.get("on_error", "stop") for step in dataset.pipeline)
-    return any(policy != "stop" for policy in policies)
-
-
-def _distinct(read: Mapping[str, ImageSplit]) -> dict[str, ImageSplit]:
-    """Leave out a val split that is the train split on purpose: `--overfit`."""
-    first = next(iter(read.values()))
-    return {
-        split: files
-        for split, files in read.items()
-        if files is first or (files.data.root, files.name) != (first.data.root, first.name)
-    }
 
 
 def _input_px(cfg: Config) -> int:
@@ -105,31 +94,8 @@ def _check_classes(cfg: Config, dataset: ConfigDict, data: LabelledImages) -> No
 def _check_batch(cfg: Config, files: ImageSplit) -> None:
     """Raise where the images fill no batch, or a batch of one meets a head that cannot learn so."""
     (train,) = datasets_of(cfg, ("train",))
-    loader = cfg.train_dataloader
     classes = (train.get("metainfo") or {}).get("classes") or files.data.classes
     chosen = choose_classes(files.data, classes)
     total = sum(image.label in chosen for image in files.images)
-    indices = train.get("indices")
-    if indices is not None:
-        total = min(total, indices if isinstance(indices, int) else len(indices))
-    images = total * loader.dataset.get("times", 1)
-    ranks = int(os.environ.get("WORLD_SIZE", 1))
-    step = loader.batch_size * ranks
-    if images < step:
-        raise InputError(
-            f"{train.data_root} has {images} {files.name} images, one step takes {step}: pass a "
-            "smaller --batch-size"
-        )
-    last = -(-images // ranks) % loader.batch_size
-    alone = loader.batch_size == 1 or (last == 1 and not loader.get("drop_last"))
-    head = step_name(cfg.model.head)
-    if alone and not cfg.get("sync_bn") and head in _NORMALISE_POOLED:
-        fix = (
-            "pass --batch-size 2 or more"
-            if loader.batch_size == 1
-            else "set train_dataloader.drop_last=True: its last batch has one image"
-        )
-        raise InputError(
-            f"model.head ({head}) normalises a map pooled to one pixel, which takes two images at "
-            f"a time: {fix}"
-        )
+    images = check_steps(cfg, total, train.data_root)
+    refuse_one_image(cfg, images, {"head": cfg.model.head}, _NORMALISE_POOLED)

@@ -1,27 +1,17 @@
 """Classification of image files or arrays with a config and a checkpoint."""
 
-import time
-from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
-from mmengine.config import Config
-from mmengine.registry import MODELS, init_default_scope
 from torch import nn
 
 from mnv4_vision.cls.network_input import NetworkInput
 from mnv4_vision.core.backbones import MobileNetV4Head, deploy
-from mnv4_vision.core.classification import Classifier, LinearHead, TimmHead
-from mnv4_vision.core.engine.checkpoint import load_checkpoint_checked
-from mnv4_vision.core.engine.inference import (
-    check_device,
-    check_image,
-    class_names,
-    resolved_config,
-    without_pretrained,
-)
+from mnv4_vision.core.classification import Classifier, ClassSample, LinearHead, TimmHead
+from mnv4_vision.core.engine.trained_model import TrainedModel
 from mnv4_vision.core.errors import InputError
 from mnv4_vision.datasets import read_image
 
@@ -46,70 +36,45 @@ class Classification:
     time_ms: float
 
 
-class ImageClassifier:
+class ImageClassifier(TrainedModel[Classification]):
     """A trained classifier: images in, a probability for each class out.
 
     A `Classifier` runs in its deployed form, with batch norms folded, so scores differ from the
-    trained form's by float32 rounding.
-
-    Args:
-        config: resolved mmengine config, or a file with one.
-        checkpoint: weights of exactly that model.
-        device: "cpu", "cuda", "cuda:1", ...
-
-    Attributes:
-        model: the network, as it runs.
-        class_names: of the checkpoint, or of the config's data set where it has none.
-
-    Raises:
-        InputError: checkpoint missing, damaged, of another model or with other classes.
+    trained form's by float32 rounding. For arguments, attributes and errors see `TrainedModel`.
     """
 
-    def __init__(
-        self, config: str | Path | Config, checkpoint: str | Path, device: str = "cpu"
-    ) -> None:
-        cfg = resolved_config(config)
-        self.device = check_device(device)
-        init_default_scope(cfg.get("default_scope") or "mmengine")
-        model = MODELS.build(without_pretrained(cfg.model))
-        meta = load_checkpoint_checked(model, checkpoint)
-        self.class_names = class_names(meta, cfg)
+    scope = "mmengine"
+    network_input = NetworkInput
+    result = Classification
+
+    def accept(self, model: nn.Module, meta: dict[str, Any], checkpoint: str | Path) -> None:
+        """Refuse a checkpoint that names more or fewer classes than it has."""
         if len(self.class_names) != model.head.num_classes:
             raise InputError(
                 f"checkpoint {checkpoint} is of {model.head.num_classes} classes, but "
                 f"{len(self.class_names)} are named; "
                 "see test_dataloader.dataset.metainfo.classes of the config"
             )
-        self.model = _deployed(model.to(self.device).eval())
-        self._network_input = NetworkInput(cfg, self.model.data_preprocessor)
-
-    def __call__(self, images: Iterable[str | Path | np.ndarray]) -> list[Classification]:
-        """Classify files or `(H, W, 3)` uint8 BGR arrays, one at a time."""
-        return [self.classify(image) for image in images]
 
     def classify(self, image: str | Path | np.ndarray) -> Classification:
-        """Classify one image.
+        """Classify one image, a file or an `(H, W, 3)` uint8 BGR array; see `run`."""
+        return self.run(image)
 
-        Raises:
-            InputError: the file is missing or damaged, or the array is no image; the line says so.
-        """
-        if not isinstance(image, np.ndarray):
-            image = read_image(str(image))
-        else:
-            check_image(image)
-        start = time.perf_counter()
-        with torch.inference_mode():
-            (sample,) = self.model(**self._network_input(image), mode="predict")
-        # Copying to the host waits for the device, so the time that is measured is complete.
+    def read_image(self, path: str) -> np.ndarray:
+        """Return `(H, W, 3)` uint8 in BGR order."""
+        return read_image(path)
+
+    @staticmethod
+    def deployed(model: nn.Module) -> nn.Module:
+        """Fold and pack where that is known to be safe."""
+        if not isinstance(model, Classifier):
+            return model
+        on_cpu = next(model.parameters()).device.type == "cpu"
+        fast = on_cpu and isinstance(model.head, _FREE_OF_LAYOUT)
+        onednn = fast and torch.backends.mkldnn.is_available()
+        return deploy(model, channels_last=fast, onednn=onednn)
+
+    def on_host(self, sample: ClassSample) -> dict[str, np.ndarray]:
+        """Return scores and the order of the classes."""
         scores = sample.pred_score.cpu().numpy()
-        time_ms = (time.perf_counter() - start) * 1e3
-        return Classification(scores, np.argsort(-scores, kind="stable"), time_ms)
-
-
-def _deployed(model: nn.Module) -> nn.Module:
-    """Fold and pack where that is known to be safe."""
-    if not isinstance(model, Classifier):
-        return model
-    on_cpu = next(model.parameters()).device.type == "cpu"
-    fast = on_cpu and isinstance(model.head, _FREE_OF_LAYOUT)
-    return deploy(model, channels_last=fast, onednn=fast and torch.backends.mkldnn.is_available())
+        return {"scores": scores, "labels": np.argsort(-scores, kind="stable")}

@@ -1,12 +1,18 @@
 """Checks of the data that a detection config reads, before anything is trained or tested."""
 
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from mmdet.datasets import CocoDataset
 from mmengine.config import Config, ConfigDict
 
+from mnv4_vision.core.engine.data_checks import (
+    check_steps,
+    distinct,
+    skips_bad_images,
+    split_name,
+)
 from mnv4_vision.core.engine.task import datasets_of
 from mnv4_vision.core.errors import InputError, MissingFileError
 from mnv4_vision.core.files import cache_folder
@@ -31,7 +37,7 @@ def check_data(cfg: Config, splits: tuple[str, ...], data_root: Path | None = No
         return
     for files in paths.values():
         _require(files.ann_file)
-    report = verify_data(_distinct(paths))
+    report = verify_data(distinct(paths, lambda files: (files.ann_file, files.image_dir)))
     if int(os.environ.get("RANK", 0)) == 0:
         print(report.describe(), flush=True)
     root = data_root or _common_folder(paths.values())
@@ -42,10 +48,11 @@ def check_data(cfg: Config, splits: tuple[str, ...], data_root: Path | None = No
     for split in splits:
         for dataset in datasets_of(cfg, (split,)):
             metainfo = {**CocoDataset.METAINFO, **(dataset.get("metainfo") or {})}
-            summary = summaries[_split_name(split)]
+            summary = summaries[split_name(split)]
             _check_classes(summary, metainfo["classes"], cfg.model.bbox_head.num_classes)
     if "train" in splits:
-        _check_batch(cfg, summaries["train"])
+        summary = summaries["train"]
+        check_steps(cfg, summary.num_images, summary.ann_file)
 
 
 def files_of(dataset: ConfigDict) -> tuple[Path, Path]:
@@ -56,28 +63,9 @@ def files_of(dataset: ConfigDict) -> tuple[Path, Path]:
 
 def _paths(cfg: Config, splits: tuple[str, ...]) -> dict[str, SplitPaths]:
     return {
-        _split_name(split): SplitPaths(*files_of(dataset), _skips_bad_images(dataset))
+        split_name(split): SplitPaths(*files_of(dataset), skips_bad_images(dataset))
         for split in splits
         for dataset in datasets_of(cfg, (split,))
-    }
-
-
-def _split_name(split: str) -> str:
-    return "train" if split == "train" else "val"
-
-
-def _skips_bad_images(dataset: ConfigDict) -> bool:
-    policies = (step.get("on_error", "stop") for step in dataset.pipeline)
-    return any(policy != "stop" for policy in policies)
-
-
-def _distinct(paths: Mapping[str, SplitPaths]) -> dict[str, SplitPaths]:
-    """Leave out a val split that is the train split on purpose: `--overfit`."""
-    first = next(iter(paths.values()))
-    return {
-        split: files
-        for split, files in paths.items()
-        if files is first or (files.ann_file, files.image_dir) != (first.ann_file, first.image_dir)
     }
 
 
@@ -119,17 +107,4 @@ def _check_classes(summary: SplitSummary, classes: Sequence[str], num_classes: i
         raise InputError(
             f"the head has {num_classes} classes, {summary.ann_file} {len(classes)}: leave "
             "model.bbox_head.num_classes to --data-root"
-        )
-
-
-def _check_batch(cfg: Config, summary: SplitSummary) -> None:
-    """Raise where the training images do not fill one batch: there would be no step at all."""
-    (train,) = datasets_of(cfg, ("train",))
-    repeats = cfg.train_dataloader.dataset.get("times", 1)
-    images = min(summary.num_images, train.get("indices") or summary.num_images) * repeats
-    step = cfg.train_dataloader.batch_size * int(os.environ.get("WORLD_SIZE", 1))
-    if images < step:
-        raise InputError(
-            f"{summary.ann_file} has {images} images, one step takes {step}: pass a smaller "
-            "--batch-size"
         )

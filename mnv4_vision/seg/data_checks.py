@@ -6,7 +6,14 @@ from pathlib import Path
 
 from mmengine.config import Config, ConfigDict
 
-from mnv4_vision.core.engine.task import datasets_of, step_name
+from mnv4_vision.core.engine.data_checks import (
+    check_steps,
+    distinct,
+    refuse_one_image,
+    skips_bad_images,
+    split_name,
+)
+from mnv4_vision.core.engine.task import datasets_of
 from mnv4_vision.core.errors import InputError
 from mnv4_vision.datasets.masks import MaskData, MaskSplit, find_masks, verify_masks
 from mnv4_vision.seg.dataset import choose_classes
@@ -33,7 +40,7 @@ def check_data(cfg: Config, splits: tuple[str, ...], data_root: Path | None = No
     read = _read(cfg, splits)
     if not read:
         return
-    report = verify_masks(_distinct(read))
+    report = verify_masks(distinct(read, lambda files: (files.data.root, files.name)))
     if int(os.environ.get("RANK", 0)) == 0:
         print(report.describe(), flush=True)
     root = data_root or next(iter(read.values())).data.root
@@ -41,7 +48,7 @@ def check_data(cfg: Config, splits: tuple[str, ...], data_root: Path | None = No
     _refuse_two_readings(read)
     for split in splits:
         for dataset in datasets_of(cfg, (split,)):
-            _check_classes(cfg, dataset, read[_split_name(split)].data)
+            _check_classes(cfg, dataset, read[split_name(split)].data)
     if "train" in splits:
         _check_batch(cfg, read["train"])
 
@@ -56,7 +63,7 @@ def _read(cfg: Config, splits: tuple[str, ...]) -> dict[str, MaskSplit]:
             key = (str(dataset.data_root), dataset.get("reduce_zero_label"), name)
             if key not in found:
                 found[key] = find_masks(key[0], need=(name,), reduce_zero_label=key[1])
-            read[_split_name(split)] = MaskSplit(found[key], name, _skips_bad_images(dataset))
+            read[split_name(split)] = MaskSplit(found[key], name, skips_bad_images(dataset))
     return read
 
 
@@ -68,25 +75,6 @@ def _refuse_two_readings(read: Mapping[str, MaskSplit]) -> None:
             f"reduce_zero_label differs between the train and the val data set of {roots.pop()}: "
             "give it to both, or to none"
         )
-
-
-def _split_name(split: str) -> str:
-    return "train" if split == "train" else "val"
-
-
-def _skips_bad_images(dataset: ConfigDict) -> bool:
-    policies = (step.get("on_error", "stop") for step in dataset.pipeline)
-    return any(policy != "stop" for policy in policies)
-
-
-def _distinct(read: Mapping[str, MaskSplit]) -> dict[str, MaskSplit]:
-    """Leave out a val split that is the train split on purpose: `--overfit`."""
-    first = next(iter(read.values()))
-    return {
-        split: files
-        for split, files in read.items()
-        if files is first or (files.data.root, files.name) != (first.data.root, first.name)
-    }
 
 
 def _check_classes(cfg: Config, dataset: ConfigDict, data: MaskData) -> None:
@@ -111,34 +99,5 @@ def _heads(cfg: Config) -> dict[str, ConfigDict]:
 
 def _check_batch(cfg: Config, files: MaskSplit) -> None:
     """Raise where the images fill no batch, or a batch of one meets a head that cannot learn so."""
-    (train,) = datasets_of(cfg, ("train",))
-    loader, total = cfg.train_dataloader, len(files.pairs)
-    indices = train.get("indices")
-    chosen = total if indices is None else indices if isinstance(indices, int) else len(indices)
-    images = min(total, chosen) * loader.dataset.get("times", 1)
-    ranks = int(os.environ.get("WORLD_SIZE", 1))
-    step = loader.batch_size * ranks
-    if images < step:
-        raise InputError(
-            f"{files.data.root} has {images} {files.name} images, one step takes {step}: pass a "
-            "smaller --batch-size"
-        )
-    last = -(-images // ranks) % loader.batch_size
-    alone = loader.batch_size == 1 or (last == 1 and not loader.get("drop_last"))
-    if alone and not cfg.get("sync_bn"):
-        _refuse_one_image(cfg, loader.batch_size)
-
-
-def _refuse_one_image(cfg: Config, batch_size: int) -> None:
-    """Raise for heads in which torch's batch norm would have a single value for each channel."""
-    for key, head in _heads(cfg).items():
-        if step_name(head) in _NORMALISE_POOLED:
-            fix = (
-                "pass --batch-size 2 or more"
-                if batch_size == 1
-                else "set train_dataloader.drop_last=True: its last batch has one image"
-            )
-            raise InputError(
-                f"model.{key} ({step_name(head)}) normalises a map pooled to one pixel, which "
-                f"takes two images at a time: {fix}"
-            )
+    images = check_steps(cfg, len(files.pairs), files.data.root)
+    refuse_one_image(cfg, images, _heads(cfg), _NORMALISE_POOLED)

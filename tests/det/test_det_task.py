@@ -93,7 +93,7 @@ def test_one_image_is_overfitted_in_batches_of_two(demo):
 
 
 def test_fewer_images_than_a_batch_are_refused(demo):
-    with pytest.raises(InputError, match=r"has 12 images, one step takes 16.*--batch-size"):
+    with pytest.raises(InputError, match=r"has 12 train images, one step takes 16.*--batch-size"):
         prepare(demo, batch_size=16)
 
 

@@ -17,7 +17,6 @@ from mnv4_vision.core.backbones import MobileNetV4
 from mnv4_vision.core.errors import InputError, MissingFileError
 from mnv4_vision.datasets.masks import read_mask
 from mnv4_vision.seg import DeepLabHead, MobileLRASPPHead, MobileSegmentor, Segmenter
-from mnv4_vision.seg.inference import _deployed
 from mnv4_vision.seg.network_input import NetworkInput
 from mnv4_vision.seg.predict import predict_files
 
@@ -113,7 +112,7 @@ def test_deployed_form_gives_the_same_logits(head):
     model = build(cfg)
     image = torch.randn(1, 3, 96, 160)
     expected = model(image, mode="tensor")
-    deployed = _deployed(model)
+    deployed = Segmenter.deployed(model)
     assert not deployed.with_auxiliary_head
     # DeepLab's projection is a sum of two convolutions, with one norm behind it.
     assert len(norms(deployed)) == (1 if head == "deeplab" else 0)
