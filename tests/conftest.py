@@ -1,7 +1,10 @@
 """Importing the package first repairs mmcv and torchvision for whatever a test imports."""
 
 import io
+import os
 import runpy
+import socket
+import subprocess
 import sys
 from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
@@ -48,3 +51,30 @@ def run_here():
         return out, err
 
     return run_tool
+
+
+@pytest.fixture(scope="session")
+def run_two_ranks():
+    """Run a script as the two processes of a gloo group; its rank goes before its arguments."""
+
+    def run_both(script: str, folder: Path, *args: object) -> None:
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            port = probe.getsockname()[1]
+        shared = {
+            "MASTER_ADDR": "127.0.0.1",
+            "MASTER_PORT": str(port),
+            "WORLD_SIZE": "2",
+            "OMP_NUM_THREADS": "1",
+            "PYTHONPATH": str(ROOT),
+        }
+        processes = [
+            subprocess.Popen(
+                [sys.executable, "-c", script, str(folder), str(rank), *map(str, args)],
+                env=os.environ | shared | {"RANK": str(rank)},
+            )
+            for rank in range(2)
+        ]
+        assert [process.wait(timeout=200) for process in processes] == [0, 0]
+
+    return run_both

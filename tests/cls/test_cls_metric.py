@@ -1,10 +1,6 @@
 """The metric equals a plain reference, on adversarial inputs too, in one process and in two."""
 
 import json
-import os
-import socket
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -288,19 +284,11 @@ def evaluate_part(rank: int, ranks: int, count: int, file: Path) -> None:
 
 
 @pytest.mark.slow
-def test_two_ranks_equal_one(tmp_path):
+def test_two_ranks_equal_one(tmp_path, run_two_ranks):
     """7 images and 1 make the sampler repeat one; 8 do not."""
     for count in (7, 8, 1):
         evaluate_part(0, 1, count, tmp_path / f"{count}")
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    command = [sys.executable, "-c", TWO_RANKS, str(Path(__file__).parent)]
-    processes = [
-        subprocess.Popen([*command, str(rank), str(tmp_path)], env=rank_env(rank, port))
-        for rank in range(2)
-    ]
-    assert [process.wait(timeout=200) for process in processes] == [0, 0]
+    run_two_ranks(TWO_RANKS, Path(__file__).parent, tmp_path)
     for count in (7, 8, 1):
         result, worst, images = json.loads((tmp_path / f"{count}").read_text())
         assert images == count
@@ -313,14 +301,3 @@ def test_two_ranks_equal_one(tmp_path):
             same = {name: result[name] for name in found}
             np.testing.assert_equal(found, same)  # NaN equals NaN
         assert len(found) == len(result) - 1
-
-
-def rank_env(rank: int, port: int) -> dict[str, str]:
-    return os.environ | {
-        "MASTER_ADDR": "127.0.0.1",
-        "MASTER_PORT": str(port),
-        "WORLD_SIZE": "2",
-        "RANK": str(rank),
-        "OMP_NUM_THREADS": "1",
-        "PYTHONPATH": str(Path(__file__).resolve().parents[2]),
-    }

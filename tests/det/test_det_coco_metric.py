@@ -1,10 +1,6 @@
 """The metric in mmengine's loop: equal to the plain evaluation, and strict about classes."""
 
 import json
-import os
-import socket
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -199,7 +195,7 @@ torch.distributed.destroy_process_group()  # its threads abort a process that en
 
 
 @pytest.mark.slow
-def test_two_ranks_equal_one(tmp_path):
+def test_two_ranks_equal_one(tmp_path, run_two_ranks):
     gt = make_set(11, num_images=7)
     file = tmp_path / "val.json"
     file.write_text(json.dumps(gt))
@@ -207,25 +203,6 @@ def test_two_ranks_equal_one(tmp_path):
     metric = metric_for(file)
     metric.process({}, samples)
     alone = metric.evaluate(len(samples))
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    command = [sys.executable, "-c", TWO_RANKS, str(Path(__file__).parent)]
-    processes = [
-        subprocess.Popen([*command, str(rank), str(file)], cwd=tmp_path, env=rank_env(rank, port))
-        for rank in range(2)
-    ]
-    assert [process.wait(timeout=200) for process in processes] == [0, 0]
+    run_two_ranks(TWO_RANKS, Path(__file__).parent, file)
     for rank in range(2):
         assert json.loads(Path(f"{file}.{rank}").read_text()) == alone
-
-
-def rank_env(rank: int, port: int) -> dict[str, str]:
-    return os.environ | {
-        "MASTER_ADDR": "127.0.0.1",
-        "MASTER_PORT": str(port),
-        "WORLD_SIZE": "2",
-        "RANK": str(rank),
-        "OMP_NUM_THREADS": "1",
-        "PYTHONPATH": str(Path(__file__).resolve().parents[2]),
-    }
