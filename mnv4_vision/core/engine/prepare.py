@@ -173,9 +173,7 @@ def _resolve(
         cfg.pop(name, None)  # the dumped config shows what counts, once
     follow_backbone(cfg)
     task.follow_model(cfg)
-    preprocessor = cfg.model.data_preprocessor
-    if "mean" not in preprocessor or _chooses_weights(options):
-        preprocessor.update(normalisation_for(cfg.model.backbone.get("pretrained")))
+    _normalise(cfg, options, checkpoint)
     # Last, as `--overfit` repeats what is set up by now; checks see what will run.
     if options.overfit:
         task.overfit(cfg, options.overfit)
@@ -191,13 +189,21 @@ def _check_launcher(launcher: str) -> None:
         raise InputError("--launcher pytorch: start it with torchrun, see docs/training.md")
 
 
+def _normalise(cfg: Config, options: RunOptions, checkpoint: Path | None) -> None:
+    """Take mean and std from the weights that run, unless the command line types others."""
+    preprocessor = cfg.model.data_preprocessor
+    if "model.data_preprocessor.mean" in options.cfg_options:
+        return
+    if checkpoint is not None:
+        preprocessor.update(normalisation_for(str(checkpoint)))
+    elif "mean" not in preprocessor or _chooses_weights(options):
+        preprocessor.update(normalisation_for(cfg.model.backbone.get("pretrained")))
+
+
 def _chooses_weights(options: RunOptions) -> bool:
     """Whether the command line names other weights than the config, hence other mean and std."""
-    keys = options.cfg_options
-    if "model.data_preprocessor.mean" in keys:
-        return False
     chosen = options.pretrained or options.backbone
-    return chosen is not None or "model.backbone.pretrained" in keys
+    return chosen is not None or "model.backbone.pretrained" in options.cfg_options
 
 
 def _apply_data(

@@ -23,7 +23,6 @@ from mnv4_vision.core.engine.runner import Runner
 from mnv4_vision.core.engine.saving import find_resume
 from mnv4_vision.core.errors import InputError
 from mnv4_vision.core.files import check_writable
-from mnv4_vision.core.weights import normalisation_for
 from mnv4_vision.core.weights.load import open_weights
 
 __all__ = ["predict", "test", "train"]
@@ -110,7 +109,6 @@ def test(
     cfg.work_dir = options.work_dir or str(path.parent / "test")
     cfg.load_from, cfg.resume = None, False
     check_writable(cfg.work_dir)
-    _normalise_as_trained(cfg, options, path)
     runner = Runner.from_cfg(cfg)
     classes = runner.test_dataloader.dataset.metainfo["classes"]
     load_checkpoint_checked(runner.model, path, classes=classes)
@@ -123,12 +121,6 @@ def test(
         write_report(page, metrics)
         print_log(f"report in {page}", "current")
     return metrics
-
-
-def _normalise_as_trained(cfg: Config, options: RunOptions, checkpoint: Path) -> None:
-    """Take mean and std from the checkpoint, unless the command line types others."""
-    if "model.data_preprocessor.mean" not in options.cfg_options:
-        cfg.model.data_preprocessor.update(normalisation_for(str(checkpoint)))
 
 
 def predict(
@@ -154,7 +146,6 @@ def predict(
     files = expand_inputs(inputs)
     path = find_checkpoint(checkpoint)
     cfg, task = prepare_config(options, (), path)
-    _normalise_as_trained(cfg, options, path)
     classes = (read_checkpoint(path)["meta"].get("dataset_meta") or {}).get("classes")
     if classes is not None:
         task.use_classes(cfg, classes)

@@ -9,7 +9,8 @@ from mmengine.config import Config
 from mnv4_vision.core.backbones import TimmBackbone, deploy
 from mnv4_vision.core.engine import RunOptions, run
 from mnv4_vision.core.engine.checkpoint import load_checkpoint_checked
-from mnv4_vision.core.engine.run import _normalise_as_trained, _resume_from
+from mnv4_vision.core.engine.prepare import _normalise
+from mnv4_vision.core.engine.run import _resume_from
 from mnv4_vision.core.engine.runner import _shorter_than_a_step
 from mnv4_vision.core.errors import InputError
 from mnv4_vision.core.measure import count_params
@@ -38,7 +39,7 @@ def test_a_checkpoint_brings_its_normalisation_unless_one_is_typed(tmp_path, cfg
     file = tmp_path / "epoch_1.pth"
     torch.save({"state_dict": {"weight": torch.zeros(1)}, "meta": {"cfg": trained}}, file)
     cfg = Config(dict(model=dict(data_preprocessor=dict(mean=[1.0, 2.0, 3.0], std=[1.0] * 3))))
-    _normalise_as_trained(cfg, RunOptions(config="", cfg_options=cfg_options), file)
+    _normalise(cfg, RunOptions(config="", cfg_options=cfg_options), file)
     assert cfg.model.data_preprocessor.mean == pytest.approx(mean)
 
 
