@@ -2,7 +2,6 @@
 
 import os
 from collections.abc import Callable, Mapping, Sequence
-from math import ceil
 from pathlib import Path
 from typing import Any
 
@@ -16,14 +15,12 @@ from mnv4_vision.cls.predict import predict_files
 from mnv4_vision.cls.transforms.geometry import USUAL_CROP
 from mnv4_vision.core.classification import fit_head
 from mnv4_vision.core.engine.contract import backbone_contract
-from mnv4_vision.core.engine.task import Task, datasets_of, pipelines_of, step_name
+from mnv4_vision.core.engine.task import Task, datasets_of, pipelines_of, repeat, step_name
 from mnv4_vision.core.weights import evaluation_crop
 from mnv4_vision.datasets import make_demo
 from mnv4_vision.datasets.image_folders import find_images
 
 __all__ = ["ClassificationTask"]
-
-OVERFIT_STEPS = 20
 
 
 class ClassificationTask(Task):
@@ -46,21 +43,14 @@ class ClassificationTask(Task):
         self.use_classes(cfg, data.classes)
 
     def overfit(self, cfg: Config, num_images: int) -> None:
-        """Train and validate on `num_images` training images of all classes, not augmented.
-
-        The images are repeated to epochs of `OVERFIT_STEPS` steps.
-        """
+        """Train and validate on `num_images` training images of all classes, not augmented."""
         (train,) = datasets_of(cfg, ("train",))
         for val in datasets_of(cfg, ("val", "test")):
             val.update({**train, "pipeline": val.pipeline}, indices=num_images, test_mode=True)
             train.pipeline = val.pipeline
         train.indices = num_images
         cfg.model.mixing = None
-        # Batch norm has no statistics of one image behind the average pool.
-        batch = max(2, min(cfg.train_dataloader.batch_size, num_images))
-        cfg.train_dataloader.batch_size = batch
-        times = ceil(OVERFIT_STEPS * batch / num_images)
-        cfg.train_dataloader.dataset = dict(type="RepeatDataset", dataset=train, times=times)
+        repeat(cfg, train, num_images)
 
     def make_demo(self, root: Path) -> None:
         """Generate the demo scenes below `root`; at once where they are there already."""

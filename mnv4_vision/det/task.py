@@ -2,14 +2,13 @@
 
 import os
 from collections.abc import Callable, Mapping, Sequence
-from math import ceil
 from pathlib import Path
 from typing import Any
 
 from mmengine.config import Config
 from mmengine.runner import Runner
 
-from mnv4_vision.core.engine.task import Task, datasets_of, step_name
+from mnv4_vision.core.engine.task import Task, datasets_of, repeat, step_name
 from mnv4_vision.core.errors import InputError
 from mnv4_vision.datasets import find_data, make_demo
 from mnv4_vision.det.data_checks import check_data, files_of
@@ -19,8 +18,6 @@ from mnv4_vision.det.models.ssd import follow_levels
 from mnv4_vision.det.predict import predict_files
 
 __all__ = ["DetectionTask"]
-
-OVERFIT_STEPS = 20
 
 
 class DetectionTask(Task):
@@ -50,10 +47,7 @@ class DetectionTask(Task):
         self.use_classes(cfg, layout.classes)
 
     def overfit(self, cfg: Config, num_images: int) -> None:
-        """Train and validate on the first `num_images` training images, without augmentation.
-
-        The images are repeated to epochs of `OVERFIT_STEPS` steps.
-        """
+        """Train and validate on the first `num_images` training images, without augmentation."""
         (train,) = datasets_of(cfg, ("train",))
         for val in datasets_of(cfg, ("val", "test")):
             # The test pipeline, with the boxes loaded first, so that they are resized too.
@@ -64,11 +58,7 @@ class DetectionTask(Task):
         train.update(pipeline=pipeline, indices=num_images)
         for evaluator in (cfg.val_evaluator, cfg.test_evaluator):
             evaluator.ann_file = str(files_of(train)[0])
-        # Batch norm has no statistics of one image on a map of one pixel.
-        batch = max(2, min(cfg.train_dataloader.batch_size, num_images))
-        cfg.train_dataloader.batch_size = batch
-        times = ceil(OVERFIT_STEPS * batch / num_images)
-        cfg.train_dataloader.dataset = dict(type="RepeatDataset", dataset=train, times=times)
+        repeat(cfg, train, num_images)
 
     def make_demo(self, root: Path) -> None:
         """Generate the demo scenes below `root`; at once where they are there already."""

@@ -2,7 +2,6 @@
 
 import os
 from collections.abc import Callable, Mapping, Sequence
-from math import ceil
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +9,7 @@ from mmengine.config import Config, ConfigDict
 from mmengine.runner import Runner
 
 from mnv4_vision.core.engine.contract import head_contract
-from mnv4_vision.core.engine.task import Task, datasets_of, pipelines_of, step_name
+from mnv4_vision.core.engine.task import Task, datasets_of, pipelines_of, repeat, step_name
 from mnv4_vision.core.errors import InputError
 from mnv4_vision.datasets import make_demo
 from mnv4_vision.datasets.masks import find_masks
@@ -21,8 +20,6 @@ from mnv4_vision.seg.options import OPTIONS, apply_options
 from mnv4_vision.seg.predict import predict_files
 
 __all__ = ["SegmentationTask"]
-
-OVERFIT_STEPS = 20
 
 
 class SegmentationTask(Task):
@@ -55,20 +52,13 @@ class SegmentationTask(Task):
                     step.crop_size = tuple(map(min, step.crop_size, cfg.image_size))
 
     def overfit(self, cfg: Config, num_images: int) -> None:
-        """Train and validate on the first `num_images` training images, without augmentation.
-
-        The images are repeated to epochs of `OVERFIT_STEPS` steps.
-        """
+        """Train and validate on the first `num_images` training images, without augmentation."""
         (train,) = datasets_of(cfg, ("train",))
         for val in datasets_of(cfg, ("val", "test")):
             val.update({**train, "pipeline": val.pipeline}, indices=num_images, test_mode=True)
         train.pipeline = [_without_chance(step) for step in train.pipeline if _is_kept(step)]
         train.indices = num_images
-        # Batch norm has no statistics of one image on a map of one pixel.
-        batch = max(2, min(cfg.train_dataloader.batch_size, num_images))
-        cfg.train_dataloader.batch_size = batch
-        times = ceil(OVERFIT_STEPS * batch / num_images)
-        cfg.train_dataloader.dataset = dict(type="RepeatDataset", dataset=train, times=times)
+        repeat(cfg, train, num_images)
 
     def make_demo(self, root: Path) -> None:
         """Generate the demo scenes below `root`; at once where they are there already."""

@@ -1,11 +1,9 @@
 """The evaluation as files: `metrics.json`, and one HTML page that shows what to do next."""
 
-import math
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -22,7 +20,13 @@ from mnv4_vision.core.charts import chart_names
 from mnv4_vision.core.confusion import largest_confusions
 from mnv4_vision.core.files import write_json
 from mnv4_vision.core.html import Page
-from mnv4_vision.core.report import add_pictures, add_provenance, add_training
+from mnv4_vision.core.report import (
+    add_pictures,
+    add_provenance,
+    add_scores,
+    add_training,
+    defined,
+)
 
 __all__ = ["Evaluation", "write_metrics", "write_report"]
 
@@ -56,8 +60,8 @@ def write_metrics(path: str | os.PathLike, scores: ClassificationScores) -> None
     """
     calibration = scores.calibration
     content = {
-        **_defined(scores.stats),
-        "per_class": {name: _defined(row) for name, row in scores.per_class.items()},
+        **defined(scores.stats),
+        "per_class": {name: defined(row) for name, row in scores.per_class.items()},
         "confusion": _sparse(scores),
         "calibration": {
             "edges": EDGES.tolist(),
@@ -73,7 +77,7 @@ def write_metrics(path: str | os.PathLike, scores: ClassificationScores) -> None
 def write_report(path: str | os.PathLike, evaluation: Evaluation) -> None:
     """Write one self-contained HTML page about an evaluation."""
     page, scores = Page("Classification report"), evaluation.scores
-    _add_scores(page, scores, evaluation.losses)
+    add_scores(page, scores.stats, STATISTICS, evaluation.losses)
     _add_classes(page, scores)
     _add_confusion(page, scores)
     _add_calibration(page, scores)
@@ -88,13 +92,6 @@ def write_report(path: str | os.PathLike, evaluation: Evaluation) -> None:
     page.write(path)
 
 
-def _add_scores(page: Page, scores: ClassificationScores, losses: Mapping[str, float]) -> None:
-    page.heading("Scores")
-    rows = [(name, value, STATISTICS[name]) for name, value in _defined(scores.stats).items()]
-    rows += [(name, float(value), "loss, mean over the images") for name, value in losses.items()]
-    page.table(("number", "value", "what"), rows)
-
-
 def _add_classes(page: Page, scores: ClassificationScores) -> None:
     page.heading("Classes")
     page.text(
@@ -107,7 +104,7 @@ def _add_classes(page: Page, scores: ClassificationScores) -> None:
         page.text(f"The {MAX_ROWS} classes of the lowest F1; metrics.json has all {len(names)}.")
         names = scores.lowest(MAX_ROWS)
     header = ("class", *rows[names[0]])
-    page.table(header, [(name, *_defined(rows[name]).values()) for name in names])
+    page.table(header, [(name, *defined(rows[name]).values()) for name in names])
 
 
 def _add_confusion(page: Page, scores: ClassificationScores) -> None:
@@ -148,8 +145,3 @@ def _sparse(scores: ClassificationScores) -> dict[str, dict[str, int]]:
         name: {scores.classes[p]: int(row[p]) for p in np.flatnonzero(row)}
         for name, row in zip(scores.classes, scores.confusion, strict=True)
     }
-
-
-def _defined(row: Mapping[str, Any]) -> dict[str, Any]:
-    """Replace NaN, which JSON lacks and tables show as a gap, by None."""
-    return {name: None if math.isnan(value) else value for name, value in row.items()}

@@ -8,7 +8,7 @@ from mmengine.runner import Runner
 
 from mnv4_vision.cls.evaluation.metric import ClassificationMetric
 from mnv4_vision.cls.evaluation.report import Evaluation, write_metrics, write_report
-from mnv4_vision.core.errors import InputError
+from mnv4_vision.core.report import find_metric
 
 __all__ = ["report_writer"]
 
@@ -21,13 +21,7 @@ def report_writer(runner: Runner, checkpoint: Path) -> Callable[[Path, Mapping[s
     Raises:
         InputError: the test's metric is another one.
     """
-    found = [m for m in runner.test_loop.evaluator.metrics if isinstance(m, ClassificationMetric)]
-    if not found:
-        raise InputError("--report needs test_evaluator=dict(type=ClassificationMetric)")
-    (metric, *_) = found
-    dataset = runner.test_dataloader.dataset
-    while hasattr(dataset, "dataset"):
-        dataset = dataset.dataset
+    metric, dataset = find_metric(runner, ClassificationMetric)
 
     def write(path: Path, results: Mapping[str, Any]) -> None:
         write_metrics(path.parent / "metrics.json", metric.scores)

@@ -7,8 +7,7 @@ from mmengine.model import BaseModel
 from mmengine.registry import MODELS
 from mmengine.structures import BaseDataElement
 from torch import Tensor, nn
-
-from mnv4_vision.core.classification.loss import one_hot
+from torch.nn import functional
 
 __all__ = ["ClassSample", "Classifier"]
 
@@ -115,4 +114,4 @@ def targets_of(samples: Sequence[ClassSample], num_classes: int, device: torch.d
     if all("gt_score" in sample for sample in samples):
         return torch.stack([sample.gt_score for sample in samples]).to(device)
     labels = torch.tensor([int(sample.gt_label) for sample in samples], device=device)
-    return one_hot(labels, num_classes)
+    return functional.one_hot(labels, num_classes).float()

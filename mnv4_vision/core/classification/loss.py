@@ -1,13 +1,12 @@
 """Cross-entropy to probabilities, as label smoothing, mixing and soft labels give them."""
 
-import torch
 from mmengine.registry import MODELS
 from torch import Tensor, nn
 from torch.nn import functional
 
 from mnv4_vision.core.errors import InputError
 
-__all__ = ["SoftCrossEntropyLoss", "one_hot"]
+__all__ = ["SoftCrossEntropyLoss"]
 
 
 @MODELS.register_module()
@@ -30,9 +29,3 @@ class SoftCrossEntropyLoss(nn.Module):
         return functional.cross_entropy(
             logits.float(), targets.float(), label_smoothing=self.label_smoothing
         )
-
-
-def one_hot(labels: Tensor, num_classes: int) -> Tensor:
-    """Return probabilities `(B, K)`, float32, for class numbers `(B,)`."""
-    targets = torch.zeros(len(labels), num_classes, device=labels.device)
-    return targets.scatter_(1, labels[:, None], 1.0)

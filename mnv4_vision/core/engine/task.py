@@ -2,6 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from math import ceil
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +12,18 @@ from mmengine.utils import get_object_from_string
 
 from mnv4_vision.core.errors import InputError
 
-__all__ = ["Task", "build_task", "datasets_of", "pipelines_of", "replace_value", "step_name"]
+__all__ = [
+    "Task",
+    "build_task",
+    "datasets_of",
+    "pipelines_of",
+    "repeat",
+    "replace_value",
+    "step_name",
+]
 
 SPLITS = ("train", "val", "test")
+OVERFIT_STEPS = 20
 
 
 class Task(ABC):
@@ -115,6 +125,15 @@ def pipelines_of(cfg: Config) -> Iterator[list]:
     for hook in cfg.get("custom_hooks") or []:
         if "pipeline" in hook:
             yield hook.pipeline
+
+
+def repeat(cfg: Config, dataset: ConfigDict, num_images: int) -> None:
+    """Train on the first `num_images` of `dataset`, repeated to epochs of `OVERFIT_STEPS` steps."""
+    # Batch norm has no statistics of one image on a map of one pixel.
+    batch = max(2, min(cfg.train_dataloader.batch_size, num_images))
+    cfg.train_dataloader.batch_size = batch
+    times = ceil(OVERFIT_STEPS * batch / num_images)
+    cfg.train_dataloader.dataset = dict(type="RepeatDataset", dataset=dataset, times=times)
 
 
 def step_name(step: ConfigDict) -> str:

@@ -6,8 +6,8 @@ from typing import Any
 
 from mmengine.runner import Runner
 
-from mnv4_vision.core.errors import InputError
 from mnv4_vision.core.files import write_json
+from mnv4_vision.core.report import find_metric
 from mnv4_vision.det.evaluation.coco_files import detection_records
 from mnv4_vision.det.evaluation.coco_metric import FastCocoMetric
 from mnv4_vision.det.evaluation.report import Evaluation, write_metrics, write_report
@@ -25,13 +25,7 @@ def report_writer(runner: Runner, checkpoint: Path) -> Callable[[Path, Mapping[s
     Raises:
         InputError: the test's metric keeps no detections.
     """
-    found = [m for m in runner.test_loop.evaluator.metrics if isinstance(m, FastCocoMetric)]
-    if not found:
-        raise InputError("--report needs test_evaluator=dict(type=FastCocoMetric, ...)")
-    (metric, *_) = found
-    dataset = runner.test_dataloader.dataset
-    while hasattr(dataset, "dataset"):
-        dataset = dataset.dataset
+    metric, dataset = find_metric(runner, FastCocoMetric, ", ...")
 
     def write(path: Path, results: Mapping[str, Any]) -> None:
         write_json(path.parent / "detections.json", detection_records(metric.detections))

@@ -1,17 +1,21 @@
 """The evaluation as files: `metrics.json`, and one HTML page that shows what to do next."""
 
-import math
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from mnv4_vision.core.charts import chart_names, draw_confusion
 from mnv4_vision.core.confusion import largest_confusions
 from mnv4_vision.core.files import write_json
 from mnv4_vision.core.html import Page
-from mnv4_vision.core.report import add_pictures, add_provenance, add_training
+from mnv4_vision.core.report import (
+    add_pictures,
+    add_provenance,
+    add_scores,
+    add_training,
+    defined,
+)
 from mnv4_vision.seg.evaluation.boundary import TOLERANCE
 from mnv4_vision.seg.evaluation.scores import STATISTICS, SegmentationScores
 from mnv4_vision.seg.evaluation.tally import WorstImage
@@ -47,8 +51,8 @@ class Evaluation:
 def write_metrics(path: str | os.PathLike, scores: SegmentationScores) -> None:
     """Write the means, unrounded, and the numbers of each class as JSON; null where undefined."""
     content = {
-        **_defined(scores.stats),
-        "per_class": {name: _defined(row) for name, row in scores.per_class.items()},
+        **defined(scores.stats),
+        "per_class": {name: defined(row) for name, row in scores.per_class.items()},
         "confusion": scores.confusion.tolist(),
         "num_images": scores.num_images,
     }
@@ -58,7 +62,7 @@ def write_metrics(path: str | os.PathLike, scores: SegmentationScores) -> None:
 def write_report(path: str | os.PathLike, evaluation: Evaluation) -> None:
     """Write one self-contained HTML page about an evaluation."""
     page = Page("Segmentation report")
-    _add_scores(page, evaluation.scores, evaluation.losses)
+    add_scores(page, evaluation.scores.stats, STATISTICS, evaluation.losses)
     _add_classes(page, evaluation.scores)
     _add_confusion(page, evaluation.scores)
     add_training(page, evaluation.history)
@@ -75,13 +79,6 @@ def write_report(path: str | os.PathLike, evaluation: Evaluation) -> None:
     page.write(path)
 
 
-def _add_scores(page: Page, scores: SegmentationScores, losses: Mapping[str, float]) -> None:
-    page.heading("Scores")
-    rows = [(name, value, STATISTICS[name]) for name, value in _defined(scores.stats).items()]
-    rows += [(name, float(value), "loss, mean over the images") for name, value in losses.items()]
-    page.table(("number", "value", "what"), rows)
-
-
 def _add_classes(page: Page, scores: SegmentationScores) -> None:
     page.heading("Classes")
     page.text(
@@ -90,7 +87,7 @@ def _add_classes(page: Page, scores: SegmentationScores) -> None:
         f"{100 * TOLERANCE:g} % of the diagonal. Classes without annotated or predicted pixels "
         "have no numbers and count in no mean. A click on a column's head sorts."
     )
-    rows = {name: _defined(row) for name, row in scores.per_class.items()}
+    rows = {name: defined(row) for name, row in scores.per_class.items()}
     header = ("class", *next(iter(rows.values())))
     page.table(header, [(name, *row.values()) for name, row in rows.items()])
 
@@ -111,8 +108,3 @@ def _add_confusion(page: Page, scores: SegmentationScores) -> None:
     ]
     if rows:
         page.table(("annotated", "predicted", "pixels", "% of the annotated"), rows)
-
-
-def _defined(row: Mapping[str, Any]) -> dict[str, Any]:
-    """Replace NaN, which JSON lacks and tables show as a gap, by None."""
-    return {name: None if math.isnan(value) else value for name, value in row.items()}

@@ -6,7 +6,7 @@ from typing import Any
 
 from mmengine.runner import Runner
 
-from mnv4_vision.core.errors import InputError
+from mnv4_vision.core.report import find_metric
 from mnv4_vision.seg.drawing import default_palette
 from mnv4_vision.seg.evaluation.metric import SegmentationMetric
 from mnv4_vision.seg.evaluation.report import Evaluation, write_metrics, write_report
@@ -22,13 +22,7 @@ def report_writer(runner: Runner, checkpoint: Path) -> Callable[[Path, Mapping[s
     Raises:
         InputError: the test's metric is another one.
     """
-    found = [m for m in runner.test_loop.evaluator.metrics if isinstance(m, SegmentationMetric)]
-    if not found:
-        raise InputError("--report needs test_evaluator=dict(type=SegmentationMetric)")
-    (metric, *_) = found
-    dataset = runner.test_dataloader.dataset
-    while hasattr(dataset, "dataset"):
-        dataset = dataset.dataset
+    metric, dataset = find_metric(runner, SegmentationMetric)
 
     def write(path: Path, results: Mapping[str, Any]) -> None:
         write_metrics(path.parent / "metrics.json", metric.scores)
